@@ -1,0 +1,16 @@
+"""Data sets: real stars, true syntheses, a synthetic model and pairs with known truth."""
+
+from spectragan.datasets.gaia import load_gaia_xp
+from spectragan.datasets.miles import load_miles
+from spectragan.datasets.mock import make_mock_domains
+from spectragan.datasets.synthetic import SyntheticModel, make_synthetic_spectra
+from spectragan.datasets.turbospectrum import load_turbospectrum
+
+__all__ = [
+    "SyntheticModel",
+    "load_gaia_xp",
+    "load_miles",
+    "load_turbospectrum",
+    "make_mock_domains",
+    "make_synthetic_spectra",
+]

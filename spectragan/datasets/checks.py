@@ -1,0 +1,56 @@
+"""Checks of what users pass to the data set makers: one sentence each."""
+
+import numbers
+from typing import Any
+
+import numpy as np
+
+__all__ = ["as_generator", "check_count", "check_number", "check_triple"]
+
+
+def as_generator(random_state: Any) -> np.random.Generator:
+    """Return a generator of its own for `random_state`; the global one is never touched."""
+    if isinstance(random_state, np.random.RandomState):
+        return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))
+    is_seed = isinstance(random_state, numbers.Integral) and int(random_state) >= 0
+    if random_state is None or is_seed or isinstance(random_state, np.random.Generator):
+        return np.random.default_rng(random_state)
+    raise ValueError(
+        "`random_state` must be None, an integer >= 0, a Generator or a RandomState; "
+        f"got {random_state!r}."
+    )
+
+
+def check_count(value: Any, name: str, low: int = 1, high: int | None = None) -> int:
+    """Return an integer within limits, or raise one sentence."""
+    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not is_integer or value < low or (high is not None and value > high):
+        limits = f">= {low}" if high is None else f"from {low} to {high}"
+        raise ValueError(f"`{name}` must be an integer {limits}; got {value!r}.")
+    return int(value)
+
+
+def check_number(value: Any, name: str, low: float, high: float = np.inf) -> float:
+    """Return a finite number within limits, or raise one sentence."""
+    is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_real or not np.isfinite(value) or not low <= value <= high:
+        limits = f">= {low:g}" if np.isinf(high) else f"from {low:g} to {high:g}"
+        raise ValueError(f"`{name}` must be a number {limits}; got {value!r}.")
+    return float(value)
+
+
+def check_triple(value: Any, name: str, direction: np.ndarray, low: float = -np.inf) -> np.ndarray:
+    """Return three numbers: those given, or one number times a direction; or raise one sentence."""
+    try:
+        array = np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        array = np.full(1, np.nan)
+    if array.shape == ():
+        array = array * direction
+    if array.shape != (3,) or not np.isfinite(array).all() or array.min() < low:
+        limit = "" if np.isinf(low) else f" >= {low:g}"
+        raise ValueError(
+            f"`{name}` must be one finite number{limit} or three, for teff, logg and feh; "
+            f"got {value!r}."
+        )
+    return array
