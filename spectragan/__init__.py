@@ -1,0 +1,49 @@
+"""Translate synthetic stellar spectra into observed ones, and back, without pairs.
+
+The public names below are loaded on first use, so that ``import spectragan`` stays fast and
+does not import torch, skorch, specutils or matplotlib.
+"""
+
+from importlib import import_module
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "spectragan.spectra": ("ContinuumNormalizer", "Spectra", "as_spectra", "stack_domains"),
+    "spectragan.exceptions": (
+        "DomainScaleWarning",
+        "LabelExtrapolationWarning",
+        "NaNFluxWarning",
+        "SpectraganWarning",
+        "SubspaceTruncationWarning",
+    ),
+    "spectragan.estimators": (
+        "CycleGANTranslator",
+        "LinearTranslator",
+        "MeanShiftTranslator",
+        "ObservedEmulator",
+        "SpectrumEmulator",
+    ),
+    "spectragan.diagnostics": ("cycle_scores", "gap_scores", "tsne_gap"),
+}
+_MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
+_SUBPACKAGES = ("datasets", "diagnostics", "estimators", "exceptions", "networks", "spectra")
+
+__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - built from the table above
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name, or a subpackage, on first use (PEP 562)."""
+    if name in _MODULE_OF:
+        value = getattr(import_module(_MODULE_OF[name]), name)
+        globals()[name] = value
+        return value
+    if name in _SUBPACKAGES:
+        return import_module(f"spectragan.{name}")
+    raise AttributeError(f"module 'spectragan' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not."""
+    return sorted([*globals(), *__all__, *_SUBPACKAGES])

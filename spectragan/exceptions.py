@@ -1,0 +1,56 @@
+"""Errors and warnings a user may meet; importable from every layer.
+
+Everything else that goes wrong is a plain `ValueError` or `TypeError`.
+"""
+
+__all__ = [
+    "ContinuumWarning",
+    "DomainScaleWarning",
+    "GridMismatchError",
+    "LabelExtrapolationWarning",
+    "LabelMismatchWarning",
+    "NaNFluxWarning",
+    "SpectraganWarning",
+    "SubspaceTruncationWarning",
+]
+
+
+class SpectraganWarning(UserWarning):
+    """Base of all warnings of this package.
+
+    Silence one of them, or all, with the standard library::
+
+        import warnings
+        from spectragan import NaNFluxWarning, SpectraganWarning
+
+        warnings.simplefilter("ignore", NaNFluxWarning)  # one
+        warnings.simplefilter("ignore", SpectraganWarning)  # all
+    """
+
+
+class NaNFluxWarning(SpectraganWarning):
+    """Flux holds NaN or infinite values that no mask announced; they get ivar 0."""
+
+
+class ContinuumWarning(SpectraganWarning):
+    """The continuum of some spectra can't be fitted or isn't positive; they get ivar 0 there."""
+
+
+class DomainScaleWarning(SpectraganWarning):
+    """The flux scales of the two domains differ grossly: normalise both the same way first."""
+
+
+class LabelExtrapolationWarning(SpectraganWarning):
+    """Labels lie outside the range that the model was trained on."""
+
+
+class LabelMismatchWarning(SpectraganWarning):
+    """The label distributions of the two domains seem to differ, which biases a translation."""
+
+
+class SubspaceTruncationWarning(SpectraganWarning):
+    """Real structure of the spectra lies outside the subspace that the model works in."""
+
+
+class GridMismatchError(ValueError):
+    """Two sets of spectra aren't on one wavelength grid; resample one onto the other first."""

@@ -1,0 +1,244 @@
+"""Two domains, synthetic (0) and observed (1): stacking, splitting, checking."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spectragan.exceptions import DomainScaleWarning
+from spectragan.spectra.container import Spectra
+from spectragan.spectra.convert import as_spectra
+from spectragan.spectra.grid import check_same_grid
+from spectragan.spectra.rows import drop_absent, join_meta
+
+DOMAINS = {"synthetic": 0, "observed": 1}
+# Normalised spectra of the two domains lie within some ten per cent of each other; a factor of
+# three can't be a synthetic gap, it is a normalisation that was forgotten on one side.
+GROSS_SCALE_RATIO = 3.0
+
+
+def stack_domains(synthetic: Any, observed: Any) -> tuple[Spectra, np.ndarray]:
+    """Put observed spectra below synthetic ones, with the domain of every row.
+
+    Parameters
+    ----------
+    synthetic, observed : Spectra, specutils object or ndarray
+        On one grid, in units that convert.
+
+    Returns
+    -------
+    spectra : Spectra of n_synthetic + n_observed rows
+        Noise words, masks and metadata of both; flux in the unit of `synthetic`.
+    domain : ndarray of int of shape (n_synthetic + n_observed,)
+        0 for synthetic rows, 1 for observed rows.
+
+    Raises
+    ------
+    GridMismatchError
+        If pixels, wavelengths or medium differ.
+    ValueError
+        If the flux units don't convert.
+
+    See Also
+    --------
+    split_domains : The way back.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan import Spectra, stack_domains
+    >>> models = Spectra(np.ones((2, 5)), None, noise="exact")
+    >>> stars = Spectra(np.ones((1, 5)), None, ivar=np.full((1, 5), 400.0))
+    >>> X, y = stack_domains(models, stars)
+    >>> X.noise.tolist(), y.tolist()
+    (['exact', 'exact', 'known'], [0, 0, 1])
+    """
+    parts = [as_spectra(synthetic), as_spectra(observed)]
+    check_same_grid(parts[0], parts[1], names=("synthetic", "observed"))
+    domain = np.repeat([0, 1], [len(part) for part in parts])
+    return concatenate(parts), domain
+
+
+def concatenate(parts: Sequence[Spectra]) -> Spectra:
+    """Join several sets of spectra on one grid, row by row.
+
+    Parameters
+    ----------
+    parts : sequence of Spectra
+        On one grid. Flux goes to the unit, axis and order of the first.
+
+    Returns
+    -------
+    Spectra
+        All rows. Metadata that only some sets have are None in the rows of the others.
+
+    Raises
+    ------
+    GridMismatchError
+        If pixels, wavelengths or medium differ.
+    ValueError
+        If the flux units don't convert, or there is nothing to join.
+    """
+    if len(parts) == 0:
+        raise ValueError("`parts` must hold at least one set of spectra; got none; pass some.")
+    first = parts[0]
+    for i, part in enumerate(parts[1:], start=1):
+        check_same_grid(first, part, names=("parts[0]", f"parts[{i}]"))
+    scales = [_unit_factor(part, first) for part in parts]
+    meta = join_meta([part.meta for part in parts], [len(part) for part in parts])
+    medium = next((part.medium for part in parts if part.medium), None)
+    joined = first._rebuild(
+        np.concatenate([_scaled(p.flux, s) for p, s in zip(parts, scales, strict=True)]),
+        np.concatenate([_scaled_ivar(p, s) for p, s in zip(parts, scales, strict=True)]),
+        np.concatenate([part.noise for part in parts]),
+        meta,
+    )
+    joined._medium = medium
+    return joined
+
+
+def _unit_factor(part: Spectra, first: Spectra) -> float:
+    if part.unit == first.unit:
+        return 1.0
+    if not part.unit.is_equivalent(first.unit):
+        raise ValueError(
+            f"flux units of all spectra must convert; got '{first.unit}' and '{part.unit}'; "
+            "give both one unit, or normalise both first."
+        )
+    return float(part.unit.to(first.unit))
+
+
+def _scaled(flux: np.ndarray, factor: float) -> np.ndarray:
+    return flux if factor == 1 else flux * flux.dtype.type(factor)
+
+
+def _scaled_ivar(part: Spectra, factor: float) -> np.ndarray:
+    if factor == 1:
+        return part.ivar
+    known = (part.noise == "known")[:, None]
+    return np.where(known, part.ivar * part.dtype.type(factor**-2), part.ivar)
+
+
+def split_domains(spectra: Spectra, domain: Any) -> tuple[Spectra, Spectra]:
+    """Return the synthetic and the observed rows.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Rows of both domains.
+    domain : array-like of shape (n_spectra,)
+        The domain of every row, see `check_domain`.
+
+    Returns
+    -------
+    synthetic, observed : Spectra
+        The rows of each domain in their order, without metadata that none of its rows has.
+
+    Raises
+    ------
+    ValueError
+        If one domain is missing or `domain` isn't one word per row.
+    """
+    spectra = as_spectra(spectra)
+    codes = check_domain(domain, n_rows=len(spectra), need_both=True)
+    synthetic, observed = (_without_absent(spectra[codes == code]) for code in (0, 1))
+    return synthetic, observed
+
+
+def _without_absent(part: Spectra) -> Spectra:
+    return part._rebuild(part.flux, part.ivar, part.noise, drop_absent(part.meta))
+
+
+def check_domain(domain: Any, *, n_rows: int | None = None, need_both: bool = False) -> np.ndarray:
+    """Return the domain of every row as integers.
+
+    Parameters
+    ----------
+    domain : array-like of shape (n_spectra,)
+        0/1, bool, or the words "synthetic" and "observed".
+    n_rows : int, default=None
+        Number of spectra; None doesn't check it.
+    need_both : bool, default=False
+        Whether both domains must occur.
+
+    Returns
+    -------
+    ndarray of int of shape (n_spectra,)
+        0 for synthetic, 1 for observed.
+
+    Raises
+    ------
+    ValueError
+        If there is any other value, the wrong number of them, or only one domain.
+
+    Examples
+    --------
+    >>> from spectragan.spectra import check_domain
+    >>> check_domain(["synthetic", "observed"])
+    array([0, 1])
+    """
+    if domain is None:
+        raise ValueError(
+            "the domain of every spectrum must be given; this step requires y to be passed, "
+            "but the target y is None; pass y with 0 for synthetic and 1 for observed rows."
+        )
+    values = np.asarray(domain)
+    if values.ndim != 1:
+        raise ValueError(
+            f"`domain` must be 1-D, one value per spectrum; got shape {values.shape}; "
+            "use np.ravel on a column."
+        )
+    codes = np.array([_domain_code(value) for value in values.tolist()], dtype=int)
+    if n_rows is not None and len(codes) != n_rows:
+        raise ValueError(
+            f"`domain` must hold one value for each of {n_rows} spectra; got {len(codes)}; "
+            "use stack_domains to make both together."
+        )
+    if need_both and len(np.unique(codes)) < 2:
+        only = "none" if len(codes) == 0 else f"only {list(DOMAINS)[codes[0]]!r}"
+        raise ValueError(
+            f"`domain` must name both domains, synthetic (0) and observed (1); got {only}; "
+            "add spectra of the other domain."
+        )
+    return codes
+
+
+def _domain_code(value: Any) -> int:
+    if isinstance(value, str) and value in DOMAINS:
+        return DOMAINS[value]
+    if not isinstance(value, str) and value in (0, 1):
+        return int(value)
+    raise ValueError(
+        f"`domain` must hold 0 (synthetic) or 1 (observed), or these two words; got {value!r}; "
+        "use exactly two domains."
+    )
+
+
+def check_domain_scales(synthetic: Spectra, observed: Spectra) -> None:
+    """Warn when the flux scales of two domains differ grossly.
+
+    Parameters
+    ----------
+    synthetic, observed : Spectra
+        The two domains, as a translator would be trained on them.
+
+    Warns
+    -----
+    DomainScaleWarning
+        If the median fluxes differ by more than a factor of three.
+    """
+    a, b = (_median_flux(part) for part in (synthetic, observed))
+    low, high = sorted((abs(a), abs(b)))
+    if high > GROSS_SCALE_RATIO * low:
+        warnings.warn(
+            f"the median flux is {a:.4g} in the synthetic and {b:.4g} in the observed domain; "
+            "normalise both the same way first, for example with ContinuumNormalizer.",
+            DomainScaleWarning,
+            stacklevel=3,
+        )
+
+
+def _median_flux(part: Spectra) -> float:
+    good = part.ivar > 0
+    return float(np.median(part.flux[good])) if good.any() else 0.0

@@ -1,0 +1,230 @@
+"""Checks of the arrays that make up `Spectra`; every message says the rule and the remedy."""
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.utils.masked import Masked
+
+from spectragan.exceptions import NaNFluxWarning
+
+NOISE_WORDS = ("known", "exact", "unknown")
+MEDIA = ("air", "vacuum", None)
+
+
+def check_flux(flux: Any) -> tuple[np.ndarray, u.UnitBase, np.ndarray | None]:
+    """Return flux as a 2-D float array, its unit and the mask it carries (True = bad) or None."""
+    unit = flux.unit if isinstance(flux, u.Quantity) else u.dimensionless_unscaled
+    mask = flux.mask if is_masked(flux) else None
+    values = native_float(getattr(flux, "unmasked", flux), "flux")
+    if values.size and values.ndim != 2:
+        raise ValueError(
+            f"`flux` must have the shape (n_spectra, n_pixels); got {values.shape}; "
+            "use flux[None, :] for one spectrum."
+        )
+    if 0 in values.shape:
+        raise ValueError(
+            f"`flux` must hold at least one spectrum and one pixel; got shape {values.shape}; "
+            "check the selection that made it empty."
+        )
+    if mask is not None:
+        mask = np.broadcast_to(np.asarray(mask, dtype=bool), values.shape)
+    return values, unit, mask
+
+
+def is_masked(values: Any) -> bool:
+    """Tell whether an array of numpy or astropy carries a mask of its own."""
+    return isinstance(values, np.ma.MaskedArray | Masked)
+
+
+def native_float(values: Any, name: str) -> np.ndarray:
+    """Return `values` as native float32 or float64 without copying if they already are."""
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise ValueError(
+            f"`{name}` must have as many pixels in every row; got rows of different lengths; "
+            "resample all spectra onto one grid."
+        ) from error
+    if array.dtype.kind not in "fiub":
+        raise TypeError(
+            f"`{name}` must hold real numbers; got dtype {array.dtype}; convert it to float first."
+        )
+    small = array.dtype.kind == "f" and array.dtype.itemsize <= 4
+    return array.astype(np.float32 if small else np.float64, copy=False)
+
+
+def check_ivar(ivar: Any, flux: np.ndarray, unit: u.UnitBase) -> np.ndarray:
+    """Return ivar as an array of the shape and dtype of flux; values are checked later."""
+    if isinstance(ivar, u.Quantity):
+        ivar = to_unit(ivar, unit**-2, "ivar")
+    values = native_float(ivar, "ivar")
+    if values.shape != flux.shape:
+        raise ValueError(
+            f"`ivar` must have the shape of flux, {flux.shape}; got {values.shape}; "
+            "use np.broadcast_to to repeat one value."
+        )
+    with np.errstate(over="ignore"):  # an overflow becomes inf, which check_ivar_values reports
+        return values.astype(flux.dtype, copy=False)
+
+
+def check_ivar_values(ivar: np.ndarray) -> None:
+    """Raise unless every value is finite and not negative."""
+    if all_finite(ivar) and ivar.min() >= 0:
+        return
+    row, pixel = first_true(~(np.isfinite(ivar) & (ivar >= 0)))
+    raise ValueError(
+        f"`ivar` must be finite and >= 0; got {ivar[row, pixel]} at row {row}, pixel {pixel}; "
+        "set ivar to 0 to ignore a pixel."
+    )
+
+
+def check_noise(noise: Any, n_rows: int, ivar_given: bool) -> np.ndarray:
+    """Return one noise word per row; None means known if ivar was given, else unknown."""
+    if noise is None:
+        noise = "known" if ivar_given else "unknown"
+    words = np.asarray(noise, dtype=object)
+    strange = [word for word in words.ravel().tolist() if word not in NOISE_WORDS]
+    if strange:
+        raise ValueError(
+            f"`noise` must be one of {', '.join(NOISE_WORDS)}; got {strange[0]!r}; "
+            "give one word for all spectra or one per spectrum."
+        )
+    if words.shape not in ((), (n_rows,)):
+        raise ValueError(
+            f"`noise` must be one word or {n_rows} words, one per spectrum; "
+            f"got shape {words.shape}; check its length."
+        )
+    if not ivar_given and "known" in words:
+        raise ValueError(
+            "`ivar` must be given where `noise` is 'known'; got None; "
+            "pass ivar, or noise='unknown' if there are no errors."
+        )
+    return np.broadcast_to(words.astype("<U7"), (n_rows,))
+
+
+def check_weights(ivar: np.ndarray, noise: np.ndarray) -> None:
+    """Raise unless rows without known errors hold 0/1 weights only."""
+    rows = np.flatnonzero(noise != "known")
+    values = ivar if len(rows) == len(ivar) else ivar[rows]
+    strange = (values != 0) & (values != 1)
+    if strange.any():
+        row, pixel = first_true(strange)
+        raise ValueError(
+            f"`ivar` must be 0 or 1 where `noise` is 'exact' or 'unknown'; got "
+            f"{values[row, pixel]} at row {rows[row]}, pixel {pixel}; "
+            "use noise='known' if these are real errors."
+        )
+
+
+def check_axis(wavelength: Any, n_pixels: int) -> u.Quantity | None:
+    """Return the spectral axis in its own unit and order, or None for pixel by pixel."""
+    if wavelength is None:
+        return None
+    if not isinstance(wavelength, u.Quantity):
+        raise TypeError(
+            "`wavelength` must be a Quantity with a spectral unit; got "
+            f"{type(wavelength).__name__}; write for example `wavelength * u.AA`."
+        )
+    if not wavelength.unit.is_equivalent(u.AA, u.spectral()):
+        raise ValueError(
+            "`wavelength` must have a unit of wavelength, wavenumber, frequency or energy; "
+            f"got {str(wavelength.unit)!r}; convert it first."
+        )
+    if wavelength.shape != (n_pixels,):
+        raise ValueError(
+            f"`wavelength` must have one value per pixel of flux, ({n_pixels},); "
+            f"got shape {wavelength.shape}; all spectra must be on one grid."
+        )
+    axis = u.Quantity(np.array(wavelength.value, dtype=float), wavelength.unit)
+    _check_monotonic(axis)
+    axis.flags.writeable = False
+    return axis
+
+
+def _check_monotonic(axis: u.Quantity) -> None:
+    values = axis.value
+    bad = ~(np.isfinite(values) & (values > 0))
+    if bad.any():
+        pixel = int(np.argmax(bad))
+        raise ValueError(
+            f"`wavelength` must be finite and positive; got {axis[pixel]} at pixel {pixel}; "
+            "drop such pixels."
+        )
+    steps = np.diff(values)
+    if len(steps) == 0 or (steps > 0).all() or (steps < 0).all():
+        return
+    direction = np.sign(np.median(steps)) or 1.0
+    pixel = int(np.argmax(steps * direction <= 0)) + 1
+    raise ValueError(
+        "`wavelength` must be strictly ascending or descending without repeated values; got "
+        f"{axis[pixel]} after {axis[pixel - 1]} at pixel {pixel}; sort and deduplicate the pixels."
+    )
+
+
+def check_meta(meta: Any, n_rows: int) -> dict[str, Any] | None:
+    """Return a copy of meta, a mapping of one sequence of `n_rows` values per key, or None."""
+    if meta is None:
+        return None
+    if not isinstance(meta, Mapping):
+        raise TypeError(
+            f"`meta` must be a dict of one value per spectrum; got {type(meta).__name__}; "
+            "write for example meta={'name': names}."
+        )
+    for key, values in meta.items():
+        if isinstance(values, str) or not hasattr(values, "__len__") or len(values) != n_rows:
+            got = f"{len(values)} values" if isinstance(values, list | np.ndarray) else repr(values)
+            raise ValueError(
+                f"`meta[{key!r}]` must hold {n_rows} values, one per spectrum; got {got}; "
+                "repeat a common value for every spectrum."
+            )
+    return dict(meta) or None
+
+
+def check_medium(medium: Any) -> None:
+    """Raise unless medium is "air", "vacuum" or None."""
+    if medium not in MEDIA:
+        raise ValueError(
+            f"`medium` must be 'air', 'vacuum' or None; got {medium!r}; "
+            "say which wavelengths these are."
+        )
+
+
+def drop_nonfinite(flux: np.ndarray, ivar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Set non-finite flux to 0 with ivar 0; warn about those that weren't masked already."""
+    if all_finite(flux):
+        return flux, ivar
+    bad = ~np.isfinite(flux)
+    n_new = np.count_nonzero(bad & (ivar != 0))
+    if n_new:
+        warnings.warn(
+            f"{n_new} pixels of `flux` are NaN or infinite; they are ignored (ivar 0).",
+            NaNFluxWarning,
+            stacklevel=4,
+        )
+    zero = flux.dtype.type(0)
+    return np.where(bad, zero, flux), np.where(bad, zero, ivar)
+
+
+def to_unit(quantity: Any, unit: u.UnitBase, name: str) -> np.ndarray:
+    """Return the values of a quantity in another unit, or raise one sentence."""
+    if not quantity.unit.is_equivalent(unit):
+        raise ValueError(
+            f"`{name}` must have a unit that converts to {str(unit)!r}; "
+            f"got {str(quantity.unit)!r}; convert it, or give all spectra one unit."
+        )
+    return quantity.to_value(unit)
+
+
+def all_finite(values: np.ndarray) -> bool:
+    """Tell whether every value is finite, without a temporary of the size of `values`."""
+    with np.errstate(invalid="ignore"):
+        return bool(np.isfinite(values.min()) and np.isfinite(values.max()))
+
+
+def first_true(mask: np.ndarray) -> tuple[int, int]:
+    """Return the row and column of the first True of a 2-D mask."""
+    row, pixel = np.unravel_index(np.argmax(mask), mask.shape)
+    return int(row), int(pixel)
