@@ -1,0 +1,266 @@
+"""How far apart two unpaired sets of spectra are, beside what chance alone would give."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from spectragan.diagnostics.inputs import check_count, check_set, draw_seed, make_rng
+from spectragan.diagnostics.noise import match_noise, relative_weights
+from spectragan.diagnostics.projection import joint_scores, scale_within
+from spectragan.diagnostics.two_sample import (
+    classifier_auc,
+    mmd_permutation,
+    sliced_wasserstein,
+)
+from spectragan.spectra import Spectra
+
+# Where noise cannot be matched, it is kept out as far as it can be: it fills the later components.
+N_COMPONENTS_MATCHED = 20
+N_COMPONENTS_UNMATCHED = 10
+
+
+@dataclass(frozen=True, repr=False)
+class GapScores:
+    """The gap between two sets of spectra, as `gap_scores` measured it.
+
+    Attributes
+    ----------
+    auc : float
+        How well a classifier tells unseen spectra apart: 0.5 not at all, 1 always.
+    auc_interval : tuple of float
+        95 % interval of `auc`.
+    mmd2 : float
+        Unbiased squared maximum mean discrepancy; zero on average where there is no gap.
+    mmd2_p_value : float
+        Permutation p-value of `mmd2`.
+    sliced_wasserstein : float
+        Sliced Wasserstein distance in standard deviations of the sets' own scatter, between
+        samples of `n_null` spectra.
+    auc_null, auc_null_interval, mmd2_null, mmd2_null_p_value, sliced_wasserstein_null
+        The same between two random halves of the second set: what no gap looks like.
+    n_samples : int
+        Spectra taken from either set.
+    n_null : int
+        Spectra in either half for the null.
+    n_components : int
+        Joint principal components that were compared.
+    noise_matched : bool
+        False if the noise of a set is unknown, so that part of the gap may be noise.
+    """
+
+    auc: float
+    auc_interval: tuple[float, float]
+    mmd2: float
+    mmd2_p_value: float
+    sliced_wasserstein: float
+    auc_null: float
+    auc_null_interval: tuple[float, float]
+    mmd2_null: float
+    mmd2_null_p_value: float
+    sliced_wasserstein_null: float
+    n_samples: int
+    n_null: int
+    n_components: int
+    noise_matched: bool
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all values by name, for a table or a training history.
+
+        Returns
+        -------
+        scores : dict of str to float, int, bool or tuple
+            Every attribute.
+        """
+        return asdict(self)
+
+    def summary(self) -> str:
+        """Return the scores as a small table, each beside its null.
+
+        Returns
+        -------
+        table : str
+            One line per score and one on how it was measured.
+        """
+        noise = "noise matched" if self.noise_matched else "noise NOT matched (errors unknown)"
+        return "\n".join(
+            [
+                f"{'':<20}{'gap':<28}{'same-domain null':<28}",
+                f"{'classifier AUC':<20}{_with_interval(self.auc, self.auc_interval):<28}"
+                f"{_with_interval(self.auc_null, self.auc_null_interval)}",
+                f"{'MMD^2':<20}{_with_p(self.mmd2, self.mmd2_p_value):<28}"
+                f"{_with_p(self.mmd2_null, self.mmd2_null_p_value)}",
+                f"{'sliced Wasserstein':<20}{self.sliced_wasserstein:<28.4f}"
+                f"{self.sliced_wasserstein_null:.4f}",
+                f"{self.n_samples} spectra a side (null: {self.n_null}), "
+                f"{self.n_components} components, {noise}",
+            ]
+        )
+
+    def __repr__(self) -> str:
+        low, high = self.auc_interval
+        return (
+            f"GapScores(auc={self.auc:.3f} [{low:.3f}, {high:.3f}], "
+            f"mmd2={self.mmd2:.4f} (p={self.mmd2_p_value:.3g}), "
+            f"sliced_wasserstein={self.sliced_wasserstein:.3f} "
+            f"(null {self.sliced_wasserstein_null:.3f}), noise_matched={self.noise_matched})"
+        )
+
+
+def gap_scores(
+    a: Any,
+    b: Any,
+    *,
+    n_components: int | None = None,
+    n_permutations: int = 500,
+    n_directions: int = 200,
+    max_samples: int = 1000,
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+) -> GapScores:
+    """Measure the gap between two unpaired sets of spectra, each score beside its null.
+
+    Parameters
+    ----------
+    a : Spectra, specutils object or array-like of shape (n_a, n_pixels)
+        One set, for instance translated spectra; at least 10.
+    b : Spectra, specutils object or array-like of shape (n_b, n_pixels)
+        The set that `a` should look like, for instance observed spectra; at least 10. The null
+        compares two halves of it.
+    n_components : int, default=None
+        Joint principal components to compare; None takes 20 where the noise is matched and 10
+        where it is not.
+    n_permutations : int, default=500
+        Random relabellings for the p-value, at least 1.
+    n_directions : int, default=200
+        Random directions of the sliced Wasserstein distance.
+    max_samples : int, default=1000
+        The most spectra of either set to use; the time grows with its square.
+    random_state : int, RandomState, Generator or None, default=None
+        Seeds the choice of rows, the lent noise, the folds and the permutations.
+
+    Returns
+    -------
+    scores : GapScores
+        AUC with its interval, MMD² with its p-value, sliced Wasserstein distance, and nulls.
+
+    Raises
+    ------
+    GridMismatchError
+        If the sets are on different grids.
+    ValueError
+        If a set has fewer than 10 spectra or a parameter is not a positive integer.
+
+    See Also
+    --------
+    spectragan.diagnostics.tsne_gap : The same gap as a picture.
+
+    Notes
+    -----
+    Equal numbers n of both sets are drawn. All scores work on joint principal components in units
+    of the scatter within the sets, found without knowing which spectrum is from which set and
+    with masked pixels left out. Rows whose noise is "exact" are lent the noise and mask of random
+    rows of the other set, so that a noise-free spectrum is not told apart by its lack of noise.
+    Noise that is "unknown" can't be lent: then only masks are, ``noise_matched`` is False, and an
+    AUC above 0.5 may be due to noise alone.
+
+    Sets of one size may be pairs row by row, such as models of the very stars: partners share a
+    fold, a permutation swaps partners, and no distance is taken between them.
+
+    The null splits up to 2 n spectra of `b` in two. The expected null of the AUC (0.5) and of
+    MMD² (0) does not depend on the number of spectra, so these two use all n; the sliced
+    Wasserstein distance does, and is averaged over samples of the size of the null's.
+
+    References
+    ----------
+    .. [1] Lopez-Paz, D. & Oquab, M. 2017, "Revisiting classifier two-sample tests", ICLR,
+       arXiv:1610.06545.
+    .. [2] Gretton, A. et al. 2012, "A kernel two-sample test", JMLR, 13, 723.
+    .. [3] Bonneel, N. et al. 2015, "Sliced and Radon Wasserstein barycenters of measures",
+       J. Math. Imaging Vis., 51, 22.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.diagnostics import gap_scores
+    >>> rng = np.random.default_rng(0)
+    >>> observed = rng.normal(1.0, 0.01, size=(100, 30))
+    >>> synthetic = rng.normal(1.0, 0.01, size=(100, 30))
+    >>> synthetic[:, 10:15] -= 0.03
+    >>> scores = gap_scores(synthetic, observed, random_state=0)
+    >>> scores.auc > 0.9 > scores.auc_null
+    True
+    """
+    check_count(n_permutations, "n_permutations")
+    check_count(n_directions, "n_directions")
+    check_count(max_samples, "max_samples", minimum=10)
+    b = check_set(b, "b")
+    a = check_set(a, "a", like=b)
+    rng = make_rng(random_state)
+    a, b = _draw(a, b, max_samples, rng)
+    a, b, matched = match_noise(a, b, rng)
+    if n_components is None:
+        n_components = N_COMPONENTS_MATCHED if matched else N_COMPONENTS_UNMATCHED
+    scores_a, scores_b = _scores(a, b, check_count(n_components, "n_components"), rng)
+    values = _compare(scores_a, scores_b, n_permutations, n_directions, rng)
+    return GapScores(**values, n_components=scores_a.shape[1], noise_matched=matched)
+
+
+def _draw(
+    a: Spectra, b: Spectra, max_samples: int, rng: np.random.Generator
+) -> tuple[Spectra, Spectra]:
+    """Return n random rows of `a` and up to 2 n of `b`: n to compare, the rest for the null."""
+    n = min(len(a), len(b), max_samples)
+    rows_b = rng.choice(len(b), min(len(b), 2 * n), replace=False)
+    # Sets of one size may be pairs: rows of one number must then keep one place in both.
+    rows_a = rows_b[:n] if len(a) == len(b) else rng.choice(len(a), n, replace=False)
+    return a[rows_a], b[rows_b]
+
+
+def _scores(
+    a: Spectra, b: Spectra, n_components: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the joint scores of both sets in units of their own scatter."""
+    flux = np.concatenate([a.filled(), b.filled()])
+    weights = np.concatenate(relative_weights([a, b]))
+    scores = joint_scores(flux, weights, n_components, seed=draw_seed(rng))
+    return scale_within(scores[: len(a)], scores[len(a) :])
+
+
+def _compare(
+    a: np.ndarray, b: np.ndarray, n_permutations: int, n_directions: int, rng: np.random.Generator
+) -> dict[str, Any]:
+    """Compute all statistics of `a` against the first rows of `b`, and of the halves of `b`."""
+    n, half = len(a), len(b) // 2
+    first, second = b[:half], b[half : 2 * half]
+    auc, auc_interval = classifier_auc(a, b[:n], rng)
+    auc_null, auc_null_interval = classifier_auc(first, second, rng)
+    mmd2, mmd2_p_value = mmd_permutation(a, b[:n], n_permutations, rng)
+    mmd2_null, mmd2_null_p_value = mmd_permutation(first, second, n_permutations, rng)
+    start, end = slice(0, half), slice(n - half, n)
+    # Across, so that no row meets its partner: pairs are closer than any two samples can be.
+    distances = [
+        sliced_wasserstein(a[rows], b[others], n_directions, rng)
+        for rows, others in ((start, end), (end, start))
+    ]
+    return {
+        "auc": auc,
+        "auc_interval": auc_interval,
+        "mmd2": mmd2,
+        "mmd2_p_value": mmd2_p_value,
+        "sliced_wasserstein": float(np.mean(distances)),
+        "auc_null": auc_null,
+        "auc_null_interval": auc_null_interval,
+        "mmd2_null": mmd2_null,
+        "mmd2_null_p_value": mmd2_null_p_value,
+        "sliced_wasserstein_null": sliced_wasserstein(first, second, n_directions, rng),
+        "n_samples": n,
+        "n_null": half,
+    }
+
+
+def _with_interval(value: float, interval: tuple[float, float]) -> str:
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+
+
+def _with_p(value: float, p_value: float) -> str:
+    return f"{value:.4f} (p = {p_value:.3g})"

@@ -1,0 +1,292 @@
+"""One joint t-SNE map of all spectra, one of all latents, with scores of how well sets mix."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from spectragan.diagnostics.inputs import check_count, draw_seed, make_rng
+from spectragan.diagnostics.mixing import N_NEIGHBORS, neighbour_mixing, null_mixing
+from spectragan.diagnostics.noise import lend_noise, relative_weights
+from spectragan.diagnostics.panels import (
+    Panel,
+    named_sets,
+    same_rows,
+    translator_sets,
+)
+from spectragan.diagnostics.projection import joint_scores, standardise
+from spectragan.spectra import Spectra, concatenate
+
+
+@dataclass(frozen=True)
+class PanelScores:
+    """How well the two sets of one panel mix.
+
+    Attributes
+    ----------
+    panel : Panel
+        The two sets.
+    mixing : float
+        Neighbour mixing in the data (joint principal components, or the latents themselves):
+        0 apart, 1 alike.
+    mixing_null : float
+        The same between halves of the second set.
+    map_mixing, map_mixing_null : float
+        The same in the two-dimensional map.
+    """
+
+    panel: Panel
+    mixing: float
+    mixing_null: float
+    map_mixing: float
+    map_mixing_null: float
+
+
+@dataclass(frozen=True, repr=False)
+class TSNEGap:
+    """Joint maps of sets of spectra, as `tsne_gap` made them.
+
+    Attributes
+    ----------
+    maps : dict of str to dict of str to ndarray of shape (n_spectra, 2)
+        ``maps["spectra"][name]`` and ``maps["latents"][name]``: coordinates of every set.
+    panels : tuple of PanelScores
+        The scores of every pair of sets that is shown.
+    n_neighbors : int
+        Neighbours looked at.
+    noise_matched : bool
+        False if the noise of some spectra is unknown, so that part of the gap may be noise.
+    """
+
+    maps: dict[str, dict[str, np.ndarray]]
+    panels: tuple[PanelScores, ...]
+    n_neighbors: int
+    noise_matched: bool
+
+    def as_dict(self) -> dict[str, dict[str, Any]]:
+        """Return the scores of every panel by its heading.
+
+        Returns
+        -------
+        scores : dict of str to dict of str to float
+            ``"heading (space)"`` leads to the four numbers of a panel.
+        """
+        return {
+            f"{scores.panel.heading} ({scores.panel.space})": {
+                name: value for name, value in asdict(scores).items() if name != "panel"
+            }
+            for scores in self.panels
+        }
+
+    def summary(self) -> str:
+        """Return the mixing scores as a small table, each beside its null.
+
+        Returns
+        -------
+        table : str
+            One line per panel.
+        """
+        lines = [f"{'neighbour mixing':<40}{'data':>7}{'null':>7}{'map':>7}{'null':>7}"]
+        lines += [
+            f"{s.panel.heading:<40}{s.mixing:>7.2f}{s.mixing_null:>7.2f}"
+            f"{s.map_mixing:>7.2f}{s.map_mixing_null:>7.2f}"
+            for s in self.panels
+        ]
+        noise = "noise matched" if self.noise_matched else "noise NOT matched (errors unknown)"
+        return "\n".join([*lines, f"{self.n_neighbors} neighbours, {noise}"])
+
+    def __repr__(self) -> str:
+        mixing = ", ".join(f"{s.panel.heading}: {s.mixing:.2f}" for s in self.panels)
+        return f"TSNEGap({mixing}; noise_matched={self.noise_matched})"
+
+
+def tsne_gap(
+    source: Any,
+    X_synthetic: Any = None,
+    X_observed: Any = None,
+    *,
+    latents: Mapping[str, Any] | None = None,
+    panels: Any = None,
+    n_components: int = 50,
+    perplexity: float = 30.0,
+    n_neighbors: int = N_NEIGHBORS,
+    max_samples: int = 300,
+    n_iter: int = 500,
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+) -> TSNEGap:
+    """Embed all spectra in one joint t-SNE map, all shared latents in another, and score both.
+
+    Two forms::
+
+        tsne_gap(translator, X_synthetic, X_observed)              # the six panels of the method
+        tsne_gap({"models": x, "stars": y, "translated": z})       # any sets, all pairs of them
+
+    Parameters
+    ----------
+    source : fitted translator, or mapping of str to spectra of shape (n_spectra, n_pixels)
+        A translator makes the sets from both domains: originals, translated spectra, cycles and
+        their shared latents. A mapping names them itself; at least 10 spectra each.
+    X_synthetic, X_observed : spectra of shape (n_spectra, n_pixels), default=None
+        Both domains, for a translator only. Better none that it was trained on.
+    latents : mapping of str to array-like of shape (n_spectra, n_latents), default=None
+        Shared latents of named sets, for a mapping only.
+    panels : sequence of Panel or (first, second), default=None
+        Pairs of sets to score and show, for a mapping only; None takes all pairs.
+    n_components : int, default=50
+        Joint principal components of the spectra that distances are measured in.
+    perplexity : float, default=30.0
+        Effective number of neighbours of t-SNE; lowered to a third of the points if they are few.
+    n_neighbors : int, default=10
+        Neighbours of the mixing score.
+    max_samples : int, default=300
+        The most spectra of any set to use.
+    n_iter : int, default=500
+        Iterations of t-SNE after 250 with exaggeration.
+    random_state : int, RandomState, Generator or None, default=None
+        Seeds the choice of rows, the lent noise and the maps; an int gives identical results.
+
+    Returns
+    -------
+    gap : TSNEGap
+        Maps and scores, for `TSNEGapDisplay`.
+
+    Raises
+    ------
+    GridMismatchError
+        If the sets are on different grids.
+    ValueError
+        If a set has fewer than 10 spectra, a panel names a set that is not there, or a
+        parameter is out of range.
+    TypeError
+        If the arguments fit neither form.
+
+    See Also
+    --------
+    spectragan.diagnostics.gap_scores : Scores of the gap with intervals and p-values.
+    spectragan.diagnostics.TSNEGapDisplay : The picture.
+
+    Notes
+    -----
+    Each map is fitted once, to all of its sets together, from a principal component start [1]_,
+    [2]_: points projected into a finished map hide a gap. Rows with noise "exact" are lent noise
+    and masks of random rows with noise, as in `gap_scores`, so that noise alone parts no sets.
+    The mixing of a panel looks at its two sets only; in cycles, a spectrum's own original is left
+    out. A map distorts distances: read the score in the data first.
+
+    References
+    ----------
+    .. [1] van der Maaten, L. & Hinton, G. 2008, "Visualizing data using t-SNE", JMLR, 9, 2579.
+    .. [2] Poličar, P. G., Stražar, M. & Zupan, B. 2024, "openTSNE: a modular Python library for
+       t-SNE dimensionality reduction and embedding", J. Stat. Softw., 109, 1.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.diagnostics import tsne_gap
+    >>> rng = np.random.default_rng(0)
+    >>> models, stars = rng.normal(1.0, 0.01, size=(2, 40, 30))
+    >>> gap = tsne_gap({"models": models + 0.1, "stars": stars}, n_iter=50, random_state=0)
+    >>> gap.maps["spectra"]["stars"].shape
+    (40, 2)
+    >>> gap.panels[0].mixing
+    0.0
+    """
+    for name, value in (
+        ("n_components", n_components),
+        ("n_neighbors", n_neighbors),
+        ("n_iter", n_iter),
+    ):
+        check_count(value, name)
+    check_count(max_samples, "max_samples", minimum=10)
+    if not perplexity > 1:
+        raise ValueError(f"`perplexity` must be > 1; got {perplexity!r}; try 30.")
+    rng = make_rng(random_state)
+    if _is_mapping_form(source, X_synthetic, X_observed, latents, panels):
+        sets = same_rows(named_sets(source, latents, panels), max_samples, rng)
+    else:
+        sets = translator_sets(source, X_synthetic, X_observed, max_samples, rng)
+    spectra, matched = _match_all(sets.spectra, rng)
+    data = {"spectra": _spectra_scores(spectra, n_components, rng)}
+    if sets.latents:
+        data["latents"] = _by_set(standardise(np.vstack([*sets.latents.values()])), sets.latents)
+    maps = {
+        space: _by_set(_embed(np.vstack([*z.values()]), perplexity, n_iter, rng), z)
+        for space, z in data.items()
+    }
+    scores = tuple(_score(panel, data, maps, n_neighbors, rng) for panel in sets.panels)
+    return TSNEGap(maps, scores, n_neighbors, matched)
+
+
+def _is_mapping_form(
+    source: Any, X_synthetic: Any, X_observed: Any, latents: Any, panels: Any
+) -> bool:
+    """Tell which of the two forms of `tsne_gap` was called."""
+    both = X_synthetic is not None and X_observed is not None
+    neither = X_synthetic is None and X_observed is None
+    if isinstance(source, Mapping) and neither:
+        return True
+    if hasattr(source, "inverse_transform") and both and latents is None and panels is None:
+        return False
+    raise TypeError(
+        "`tsne_gap` must be given a mapping of sets, or a translator with X_synthetic and "
+        f"X_observed; got {type(source).__name__} with {'both' if both else 'not both'} of them; "
+        "give latents and panels with a mapping only."
+    )
+
+
+def _match_all(
+    spectra: dict[str, Spectra], rng: np.random.Generator
+) -> tuple[dict[str, Spectra], bool]:
+    """Lend noise and masks of all rows that have them to all exact rows."""
+    everything = concatenate([_without_meta(x) for x in spectra.values()])
+    matched = not (everything.noise == "unknown").any()
+    return {name: lend_noise(x, everything, rng) for name, x in spectra.items()}, matched
+
+
+def _without_meta(x: Spectra) -> Spectra:
+    """Return spectra without metadata, which sets need not share."""
+    return Spectra(x.flux, x.wavelength, x.ivar, x.noise, x.medium)
+
+
+def _spectra_scores(
+    spectra: dict[str, Spectra], n_components: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Return scores on joint principal components, in units of flux, by set."""
+    flux = np.concatenate([x.filled() for x in spectra.values()])
+    weights = np.concatenate(relative_weights(list(spectra.values())))
+    return _by_set(joint_scores(flux, weights, n_components, seed=draw_seed(rng)), spectra)
+
+
+def _by_set(rows: np.ndarray, sets: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """Split stacked rows into the sets they came from."""
+    ends = np.cumsum([len(x) for x in sets.values()])
+    return dict(zip(sets, np.split(rows, ends[:-1]), strict=True))
+
+
+def _embed(
+    points: np.ndarray, perplexity: float, n_iter: int, rng: np.random.Generator
+) -> np.ndarray:
+    """Fit one t-SNE map to all points."""
+    from openTSNE import TSNE
+
+    tsne = TSNE(
+        perplexity=min(perplexity, (len(points) - 1) / 3),
+        initialization="pca",
+        n_iter=n_iter,
+        n_jobs=1,  # sums over threads would come in any order, and with them the rounding
+        random_state=draw_seed(rng),
+    )
+    return np.array(tsne.fit(points))
+
+
+def _score(
+    panel: Panel, data: dict, maps: dict, n_neighbors: int, rng: np.random.Generator
+) -> PanelScores:
+    """Score one pair of sets in the data and in the map."""
+    values = []
+    for points in (data[panel.space], maps[panel.space]):
+        a, b = points[panel.first], points[panel.second]
+        values.append(neighbour_mixing(a, b, n_neighbors=n_neighbors, paired=panel.paired))
+        values.append(null_mixing(b, rng, n_neighbors=n_neighbors))
+    return PanelScores(panel, *values)
