@@ -12,8 +12,11 @@ __version__ = "0.1.0"
 _HOMES = {
     "spectragan.spectra": ("ContinuumNormalizer", "Spectra", "as_spectra", "stack_domains"),
     "spectragan.exceptions": (
+        "ContinuumWarning",
         "DomainScaleWarning",
+        "GridMismatchError",
         "LabelExtrapolationWarning",
+        "LabelMismatchWarning",
         "NaNFluxWarning",
         "SpectraganWarning",
         "SubspaceTruncationWarning",
@@ -30,7 +33,7 @@ _HOMES = {
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _SUBPACKAGES = ("datasets", "diagnostics", "estimators", "exceptions", "networks", "spectra")
 
-__all__ = sorted(_MODULE_OF)  # noqa: PLE0605 - built from the table above
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

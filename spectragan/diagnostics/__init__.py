@@ -1,12 +1,12 @@
 """Diagnostics: how large the synthetic gap is, and what a translator leaves of it."""
 
-from spectragan.diagnostics.cycle import CycleScores, cycle_scores
 from spectragan.diagnostics.gap import GapScores, gap_scores
 from spectragan.diagnostics.history_display import TrainingHistoryDisplay
 from spectragan.diagnostics.panels import Panel
 from spectragan.diagnostics.translation_display import TranslationDisplay
 from spectragan.diagnostics.tsne import PanelScores, TSNEGap, tsne_gap
 from spectragan.diagnostics.tsne_display import TSNEGapDisplay
+from spectragan.estimators.cycle import CycleScores, cycle_scores
 
 __all__ = [
     "CycleScores",

@@ -5,15 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.diagnostics.inputs import check_count, check_set, draw_seed, make_rng
 from spectragan.diagnostics.noise import match_noise, relative_weights
 from spectragan.diagnostics.projection import joint_scores, scale_within
-from spectragan.diagnostics.two_sample import (
-    classifier_auc,
-    mmd_permutation,
-    sliced_wasserstein,
-)
+from spectragan.diagnostics.two_sample import classifier_auc, mmd_permutation
+from spectragan.estimators.distances import sliced_wasserstein
 from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import check_count, check_set, draw_seed, make_rng
 
 # Where noise cannot be matched, it is kept out as far as it can be: it fills the later components.
 N_COMPONENTS_MATCHED = 20

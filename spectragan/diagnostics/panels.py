@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.diagnostics.inputs import check_latents, check_set
+from spectragan.estimators.cycle import decoded
 from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import check_latents, check_set
 
 
 @dataclass(frozen=True)
@@ -178,30 +179,6 @@ def translator_sets(
     }
     checked = {name: check_latents(z, name) for name, z in latents.items()}
     return MapSets(spectra, checked, TRANSLATOR_PANELS)
-
-
-def decoded(translator: Any, shared: np.ndarray, split: np.ndarray, like: Spectra) -> Spectra:
-    """Return observed-domain spectra of latents as exact `Spectra` on the grid of `like`.
-
-    Parameters
-    ----------
-    translator : fitted translator
-        Has `decode`.
-    shared : ndarray of shape (n_spectra, n_shared)
-        Shared latents.
-    split : ndarray of shape (n_spectra, n_split)
-        Split latents; without columns the translator has none to choose.
-    like : Spectra of shape (n_spectra, n_pixels)
-        Whose grid and metadata to take.
-
-    Returns
-    -------
-    spectra : Spectra of shape (n_spectra, n_pixels)
-        Noise "exact", nothing masked.
-    """
-    codes = split if np.shape(split)[1] else None
-    flux = np.asarray(translator.decode(shared, codes, domain=1))
-    return like.with_flux(flux, ivar=np.ones_like(flux), noise="exact")
 
 
 def _some_rows(n_rows: int, max_samples: int, rng: np.random.Generator) -> np.ndarray:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from spectragan.diagnostics import style
-from spectragan.diagnostics.inputs import check_set
 from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import check_set
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

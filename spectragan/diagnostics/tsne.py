@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.diagnostics.inputs import check_count, draw_seed, make_rng
 from spectragan.diagnostics.mixing import N_NEIGHBORS, neighbour_mixing, null_mixing
 from spectragan.diagnostics.noise import lend_noise, relative_weights
 from spectragan.diagnostics.panels import (
@@ -17,6 +16,7 @@ from spectragan.diagnostics.panels import (
 )
 from spectragan.diagnostics.projection import joint_scores, standardise
 from spectragan.spectra import Spectra, concatenate
+from spectragan.spectra.inputs import check_count, draw_seed, make_rng
 
 
 @dataclass(frozen=True)

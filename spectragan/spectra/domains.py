@@ -160,7 +160,7 @@ def check_domain(domain: Any, *, n_rows: int | None = None, need_both: bool = Fa
     n_rows : int, default=None
         Number of spectra; None doesn't check it.
     need_both : bool, default=False
-        Whether both domains must occur.
+        Whether both domains must occur. Then any two numbers will do, the lower for synthetic.
 
     Returns
     -------
@@ -189,6 +189,8 @@ def check_domain(domain: Any, *, n_rows: int | None = None, need_both: bool = Fa
             f"`domain` must be 1-D, one value per spectrum; got shape {values.shape}; "
             "use np.ravel on a column."
         )
+    if need_both:
+        values = _as_two_numbers(values)
     codes = np.array([_domain_code(value) for value in values.tolist()], dtype=int)
     if n_rows is not None and len(codes) != n_rows:
         raise ValueError(
@@ -202,6 +204,12 @@ def check_domain(domain: Any, *, n_rows: int | None = None, need_both: bool = Fa
             "add spectra of the other domain."
         )
     return codes
+
+
+def _as_two_numbers(values: np.ndarray) -> np.ndarray:
+    """Return 0 and 1 for the lower and the higher of two numbers: other tools count from 1."""
+    distinct = np.unique(values) if values.dtype.kind in "iuf" else values[:0]
+    return (values == distinct[1]).astype(int) if len(distinct) == 2 else values
 
 
 def _domain_code(value: Any) -> int:

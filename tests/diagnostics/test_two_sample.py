@@ -7,8 +7,8 @@ from spectragan.diagnostics.two_sample import (
     auc_interval,
     classifier_auc,
     mmd_permutation,
-    sliced_wasserstein,
 )
+from spectragan.estimators.distances import sliced_wasserstein
 
 
 def two_sets(n, seed, n_dims=6):

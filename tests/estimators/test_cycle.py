@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spectragan.diagnostics import cycle_scores
-from spectragan.diagnostics.cycle import derangement
+from spectragan.estimators.cycle import derangement
 from spectragan.exceptions import GridMismatchError
 
 

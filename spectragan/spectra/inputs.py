@@ -4,7 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.spectra import Spectra, as_spectra, check_same_grid, concatenate
+from spectragan.spectra.container import Spectra
+from spectragan.spectra.convert import as_spectra
+from spectragan.spectra.domains import concatenate
+from spectragan.spectra.grid import check_same_grid
 
 MIN_SPECTRA = 10  # fewer say nothing about a distribution: a half would have under five
 
@@ -26,7 +29,7 @@ def make_rng(
 
     Examples
     --------
-    >>> from spectragan.diagnostics.inputs import make_rng
+    >>> from spectragan.spectra.inputs import make_rng
     >>> bool(make_rng(0).integers(100) == make_rng(0).integers(100))
     True
     """

@@ -1,0 +1,14 @@
+"""Estimators with scikit-learn's interface."""
+
+from spectragan.estimators.baselines import LinearTranslator, MeanShiftTranslator
+from spectragan.estimators.emulator import SpectrumEmulator
+from spectragan.estimators.observed import ObservedEmulator
+from spectragan.estimators.translator import CycleGANTranslator
+
+__all__ = [
+    "CycleGANTranslator",
+    "LinearTranslator",
+    "MeanShiftTranslator",
+    "ObservedEmulator",
+    "SpectrumEmulator",
+]

@@ -1,0 +1,329 @@
+"""What all translators share: reading two domains, and turning spectra into other spectra."""
+
+from abc import ABCMeta, abstractmethod
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils import ClassifierTags, check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from spectragan.estimators.distances import sliced_wasserstein
+from spectragan.spectra import (
+    Spectra,
+    as_spectra,
+    check_domain,
+    check_domain_scales,
+    check_same_grid,
+    like_input,
+    split_domains,
+    validate_spectra,
+)
+from spectragan.spectra.convert import kind_of
+from spectragan.spectra.domains import DOMAINS
+from spectragan.training.representation import DomainData, SubspaceRepresentation
+
+SYNTHETIC, OBSERVED = 0, 1
+MIN_SPECTRA = 2
+MIN_PIXELS = 2
+SCORE_DIRECTIONS = 100
+
+
+class Latents(NamedTuple):
+    """Latents of spectra.
+
+    Attributes
+    ----------
+    shared : ndarray of shape (n_spectra, n_shared)
+        What both domains have in common.
+    split : ndarray of shape (n_spectra, n_split)
+        What only observed spectra have; no columns for synthetic ones.
+    """
+
+    shared: np.ndarray
+    split: np.ndarray
+
+
+class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+    """Base of all translators between the synthetic and the observed domain.
+
+    Notes
+    -----
+    Subclasses set ``subspace_`` and what else they need in `_learn`, and map arrays in
+    `_translate`, `_push_forward`, `_encode` and `_decode`.
+    """
+
+    def transform(self, X: Any) -> Any:
+        """Translate synthetic spectra into observed ones.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Synthetic: every row is taken for one.
+
+        Returns
+        -------
+        translated : like X
+            Noise "exact". A row whose pixels are all masked stays masked.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        GridMismatchError
+            If `X` isn't on the grid of `fit`.
+        """
+        return self._transform_domain(X, SYNTHETIC)
+
+    def inverse_transform(self, X: Any) -> Any:
+        """Translate observed spectra into synthetic ones.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Observed: every row is taken for one.
+
+        Returns
+        -------
+        translated : like X
+            Noise "exact". A row whose pixels are all masked stays masked.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        GridMismatchError
+            If `X` isn't on the grid of `fit`.
+        """
+        return self._transform_domain(X, OBSERVED)
+
+    def encode(self, X: Any, domain: int | str) -> Latents:
+        """Return the latents of spectra.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+        domain : {0, 1, "synthetic", "observed"}
+            The domain of all of them.
+
+        Returns
+        -------
+        latents : Latents
+            Named tuple of ``shared`` (n_spectra, n_shared) and ``split`` (n_spectra, n_split).
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `domain` is no domain.
+        """
+        check_is_fitted(self)
+        code = int(check_domain([domain])[0])
+        return self._encode(self._input(self._validate(X, reset=False), code), code)
+
+    def decode(self, shared: Any, split: Any = None, domain: int | str = OBSERVED) -> np.ndarray:
+        """Return the spectra with these latents.
+
+        Parameters
+        ----------
+        shared : array-like of shape (n_spectra, n_shared)
+        split : array-like of shape (n_spectra, n_split), default=None
+            None averages observed spectra over ``split_codes_``.
+        domain : {0, 1, "synthetic", "observed"}, default=1
+            The domain of the spectra to make.
+
+        Returns
+        -------
+        flux : ndarray of shape (n_spectra, n_pixels)
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `domain` is no domain.
+        """
+        check_is_fitted(self)
+        code = int(check_domain([domain])[0])
+        parts = [np.asarray(z, dtype=float) for z in (shared, split) if z is not None]
+        return self._decode(parts[0], parts[1] if len(parts) > 1 else None, code)
+
+    def sample(
+        self, X: Any, n_draws: int = 16, random_state: int | np.random.RandomState | None = None
+    ) -> np.ndarray:
+        """Translate synthetic spectra with split latents drawn from the observed ones.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Synthetic.
+        n_draws : int, default=16
+            Translations per spectrum.
+        random_state : int, RandomState instance or None, default=None
+            Draws the split latents.
+
+        Returns
+        -------
+        draws : ndarray of shape (n_draws, n_spectra, n_pixels)
+            All equal where a translator has no split latents.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        shared = self.encode(X, SYNTHETIC).shared
+        codes = getattr(self, "split_codes_", None)
+        if codes is None:
+            return np.repeat(self._decode(shared, None, OBSERVED)[None], n_draws, axis=0)
+        rows = check_random_state(random_state).randint(len(codes), size=(n_draws, len(shared)))
+        return np.stack([self._decode(shared, codes[drawn], OBSERVED) for drawn in rows])
+
+    def score(self, X: Any, y: Any) -> float:
+        """Return minus the gap between translated synthetic and observed spectra.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Of both domains; or the synthetic ones alone.
+        y : array-like of shape (n_spectra,), or spectra of shape (n_observed, n_pixels)
+            The domain of every row, or the observed spectra.
+
+        Returns
+        -------
+        score : float
+            Minus the sliced Wasserstein distance of both sets' coefficients in the subspace of
+            `fit`, each in units of its spread; 0 is best. `spectragan.gap_scores` says more.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        """
+        check_is_fitted(self)
+        synthetic, observed = self._read_domains(X, y, reset=False)
+        translated = self._transform_domain(synthetic, SYNTHETIC)
+        a, b = (self._coefficients(s, OBSERVED) for s in (translated, observed))
+        rng = np.random.default_rng(0)
+        n = min(len(a), len(b))
+        a, b = (c[np.sort(rng.permutation(len(c))[:n])] for c in (a, b))
+        return -sliced_wasserstein(a, b, SCORE_DIRECTIONS, rng)
+
+    def _fit_domains(self, X: Any, y: Any) -> tuple[Spectra, Spectra]:
+        """Read and check the two domains of `fit`; rows without a good pixel are left out."""
+        synthetic, observed = (
+            _usable(part, name)
+            for name, part in zip(DOMAINS, self._read_domains(X, y, reset=True), strict=True)
+        )
+        check_domain_scales(synthetic, observed)
+        return synthetic, observed
+
+    def _read_domains(self, X: Any, y: Any, *, reset: bool) -> tuple[Spectra, Spectra]:
+        if _holds_spectra(y):
+            synthetic = self._validate(X, reset=reset)
+            observed = as_spectra(y)
+            check_same_grid(synthetic, observed, names=("X", "y"))
+            return synthetic, observed
+        spectra = self._validate(X, reset=reset)
+        if reset and len(spectra) < 2 * MIN_SPECTRA:
+            raise ValueError(
+                f"`X` must hold at least {MIN_SPECTRA} spectra of each domain; got {len(spectra)} "
+                f"sample{'s' * (len(spectra) != 1)} in all; add more spectra."
+            )
+        check_domain(y, n_rows=len(spectra), need_both=True)
+        return split_domains(spectra, y)
+
+    def _validate(self, X: Any, *, reset: bool) -> Spectra:
+        spectra = validate_spectra(self, X, reset=reset)
+        if spectra.shape[1] < MIN_PIXELS:
+            raise ValueError(
+                f"`X` must have at least {MIN_PIXELS} pixels; got {spectra.shape[1]} feature(s) "
+                "per spectrum; check that spectra are rows."
+            )
+        return spectra
+
+    def _transform_domain(self, X: Any, domain: int) -> Any:
+        check_is_fitted(self)
+        spectra = self._validate(X, reset=False)
+        flux = self._translate(self._input(spectra, domain), domain)
+        # Nothing is known about a star without pixels: a mean star would be an invention.
+        seen = np.broadcast_to((spectra.ivar > 0).any(axis=1, keepdims=True), spectra.shape)
+        result = spectra.with_flux(flux.astype(spectra.dtype), seen.astype(spectra.dtype), "exact")
+        return like_input(result, X)
+
+    def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
+        """Return flux of shape (n_spectra, n_pixels), float64, masked pixels filled."""
+        return SubspaceRepresentation(self.subspace_).fill(domain_data(spectra), domain)
+
+    def _coefficients(self, spectra: Spectra, domain: int) -> np.ndarray:
+        data = domain_data(spectra)
+        return self.subspace_.project(data.flux, data.weights, domain)[0] / self.subspace_.spread
+
+    @abstractmethod
+    def _translate(
+        self, flux: np.ndarray, domain: int, codes: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Map spectra of `domain` to the other one; no `codes` are the translator's own."""
+
+    @abstractmethod
+    def _push_forward(
+        self, flux: np.ndarray, tangents: np.ndarray, codes: np.ndarray | None = None
+    ) -> np.ndarray:
+        """Map derivatives (n_spectra, n_pixels, n_labels) along with synthetic spectra."""
+
+    @abstractmethod
+    def _encode(self, flux: np.ndarray, domain: int) -> Latents:
+        """Return the latents of spectra of `domain`."""
+
+    @abstractmethod
+    def _decode(self, shared: np.ndarray, split: np.ndarray | None, domain: int) -> np.ndarray:
+        """Return the spectra of `domain` with these latents."""
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that `y` is needed, and names two domains."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.classifier_tags = ClassifierTags(multi_class=False)
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def domain_data(spectra: Spectra) -> DomainData:
+    """Return what training needs of `spectra`, as numbers.
+
+    Parameters
+    ----------
+    spectra : Spectra
+
+    Returns
+    -------
+    data : DomainData
+    """
+    return DomainData(
+        flux=spectra.filled(),
+        weights=np.asarray(spectra.ivar),
+        known=spectra.noise == "known",
+        exact=spectra.noise == "exact",
+    )
+
+
+def _usable(spectra: Spectra, name: str) -> Spectra:
+    """Return the rows that have a pixel which isn't masked."""
+    seen = (spectra.ivar > 0).any(axis=1)
+    if seen.sum() < MIN_SPECTRA:
+        found = "1 sample" if len(spectra) == 1 else f"{seen.sum()} of {len(spectra)}"
+        raise ValueError(
+            f"the {name} domain must have at least {MIN_SPECTRA} spectra with a pixel that isn't "
+            f"masked; got {found}; add more spectra."
+        )
+    return spectra if seen.all() else spectra[seen]
+
+
+def _holds_spectra(y: Any) -> bool:
+    if y is None:
+        return False
+    if kind_of(y) != "array":
+        return True
+    shape = np.asarray(y).shape
+    return len(shape) == 2 and shape[1] > 1

@@ -1,0 +1,124 @@
+"""What `SpectrumEmulator` checks before it works: parameters, spectra, grids."""
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+
+from spectragan.exceptions import GridMismatchError
+from spectragan.spectra import Spectra, as_spectra
+from spectragan.spectra.convert import kind_of
+from spectragan.spectra.grid import same_axis
+from spectragan.spectra.validation import is_masked
+
+LOWEST = {"n_components": 1, "n_centers": 2, "max_epochs": 0, "batch_size": 1}
+
+
+def check_parameters(estimator: Any) -> None:
+    """Raise one sentence about the first parameter that is out of its range.
+
+    Parameters
+    ----------
+    estimator : SpectrumEmulator
+
+    Raises
+    ------
+    ValueError
+        If a count is no integer or too small, or a share or a rate is out of range.
+    """
+    for name, lowest in LOWEST.items():
+        value = getattr(estimator, name)
+        if not isinstance(value, int | np.integer) or value < lowest:
+            raise ValueError(
+                f"`{name}` must be an integer >= {lowest}; got {value!r}; the default is a good "
+                "start."
+            )
+    if not 0 < estimator.validation_fraction < 1:
+        raise ValueError(
+            f"`validation_fraction` must lie between 0 and 1; got "
+            f"{estimator.validation_fraction!r}; 0.1 is a good start."
+        )
+    if not estimator.learning_rate > 0:
+        raise ValueError(
+            f"`learning_rate` must be > 0; got {estimator.learning_rate!r}; 3e-3 is a good start."
+        )
+
+
+def read_spectra(y: Any) -> Spectra:
+    """Return spectra; numbers of shape (n_samples,) become one pixel each.
+
+    Parameters
+    ----------
+    y : Spectra, specutils object, list of them, or array-like
+
+    Returns
+    -------
+    spectra : Spectra
+
+    Raises
+    ------
+    ValueError
+        If one-dimensional numbers aren't finite, or `y` breaks a rule of `Spectra`.
+    """
+    if kind_of(y) != "array" or is_masked(y) or isinstance(y, u.Quantity):
+        return as_spectra(y)
+    values = np.asarray(y)
+    if values.ndim != 1:
+        return as_spectra(values)
+    column = values.astype(float)
+    if not np.isfinite(column).all():
+        raise ValueError(
+            "Input y contains infinity or a value too large for dtype('float64'), or NaN; drop "
+            "such rows."
+        )
+    return Spectra(column[:, None], None)
+
+
+def noise_variance(spectra: Spectra) -> np.ndarray:
+    """Return the variance of the noise, 0 where it isn't known.
+
+    Parameters
+    ----------
+    spectra : Spectra
+
+    Returns
+    -------
+    variance : ndarray of shape (n_samples, n_pixels)
+        In flux units squared.
+    """
+    known = spectra.noise == "known"
+    if not known.any():
+        return np.broadcast_to(0.0, spectra.shape)
+    used = known[:, None] & (spectra.ivar > 0)
+    return np.where(used, 1 / np.where(used, spectra.ivar, 1).astype(float), 0.0)
+
+
+def check_grid(spectra: Spectra, n_pixels: int, wavelength: u.Quantity | None) -> None:
+    """Raise unless spectra are on the grid of the fit.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    n_pixels : int
+        Of the fit.
+    wavelength : Quantity of shape (n_pixels,) or None
+        Of the fit.
+
+    Raises
+    ------
+    GridMismatchError
+        If pixels or wavelengths differ.
+    """
+    remedy = "resample the spectra onto that grid."
+    if spectra.shape[1] != n_pixels:
+        raise GridMismatchError(
+            f"`y` must be on the grid of the fit, {n_pixels} pixels; got {spectra.shape[1]}; "
+            + remedy
+        )
+    given = spectra.wavelength
+    if given is None or wavelength is None or same_axis(given, wavelength):
+        return
+    raise GridMismatchError(
+        f"`y` must be on the grid of the fit, {wavelength[0]:.6g} to {wavelength[-1]:.6g}; got "
+        f"{given[0]:.6g} to {given[-1]:.6g}; {remedy}"
+    )

@@ -1,0 +1,153 @@
+"""`ObservedEmulator`: labels to observed spectra, with exact derivatives."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from spectragan.estimators.base import SYNTHETIC
+from spectragan.exceptions import GridMismatchError
+from spectragan.spectra.grid import same_axis
+
+
+class ObservedEmulator:
+    """Emulate observed spectra: labels to a synthetic spectrum, translated.
+
+    Parameters
+    ----------
+    emulator : SpectrumEmulator
+        Fitted; labels to synthetic spectra.
+    translator : CycleGANTranslator, LinearTranslator or MeanShiftTranslator
+        Fitted, on the same grid.
+    split : array-like of shape (n_split,) or (n_codes, n_split), default=None
+        Split latents to translate with, averaged over if there are several. None averages over
+        the translator's own ``split_codes_``.
+
+    Attributes
+    ----------
+    label_names_ : tuple of str
+        Labels in the order of the columns.
+    label_range_ : ndarray of shape (2, n_labels)
+        Lowest and highest label the emulator was trained on.
+    wavelength_ : Quantity of shape (n_pixels,) or None
+        The grid, in Angstrom.
+
+    Raises
+    ------
+    GridMismatchError
+        If the two are on different grids.
+    NotFittedError
+        If one of them isn't fitted.
+    ValueError
+        If `split` doesn't fit the translator.
+
+    See Also
+    --------
+    SpectrumEmulator : Labels to synthetic spectra.
+
+    Notes
+    -----
+    It is no estimator: there is nothing left to fit.
+
+    Examples
+    --------
+    >>> from spectragan import MeanShiftTranslator, ObservedEmulator, SpectrumEmulator
+    >>> from spectragan.datasets import make_mock_domains
+    >>> mock = make_mock_domains(60, 60, n_pixels=50, random_state=0)
+    >>> emulator = SpectrumEmulator(verbose=0).fit(mock.labels_synthetic, mock.synthetic)
+    >>> translator = MeanShiftTranslator().fit(mock.synthetic, mock.observed)
+    >>> observed = ObservedEmulator(emulator, translator)
+    >>> observed.predict(mock.labels_synthetic[:2]).shape
+    (2, 50)
+    """
+
+    def __init__(self, emulator: Any, translator: Any, split: Any = None) -> None:
+        check_is_fitted(emulator)
+        check_is_fitted(translator)
+        _check_grids(emulator, translator)
+        self.emulator = emulator
+        self.translator = translator
+        self.split = split
+        self._codes = _check_codes(translator, split)
+        self.label_names_ = emulator.label_names_
+        self.label_range_ = emulator.label_range_
+        self.wavelength_ = emulator.wavelength_
+
+    def __repr__(self) -> str:
+        return f"ObservedEmulator({self.emulator!r}, {self.translator!r})"
+
+    def predict(self, labels: Any) -> np.ndarray:
+        """Return observed spectra.
+
+        Parameters
+        ----------
+        labels : array-like, DataFrame or Table of shape (n_spectra, n_labels)
+
+        Returns
+        -------
+        flux : ndarray of shape (n_spectra, n_pixels)
+
+        Raises
+        ------
+        ValueError
+            If the labels aren't those of the emulator.
+
+        Warns
+        -----
+        LabelExtrapolationWarning
+            If a label is outside the range of training.
+        """
+        synthetic = np.asarray(self.emulator.predict(labels))
+        translated = self.translator._translate(synthetic.astype(float), SYNTHETIC, self._codes)
+        return translated.astype(synthetic.dtype)
+
+    def jacobian(self, labels: Any) -> np.ndarray:
+        """Return the exact derivatives of observed spectra.
+
+        Parameters
+        ----------
+        labels : array-like, DataFrame or Table of shape (n_spectra, n_labels)
+
+        Returns
+        -------
+        jacobian : ndarray of shape (n_spectra, n_pixels, n_labels)
+            Change of flux per unit of each label.
+
+        Raises
+        ------
+        ValueError
+            If the labels aren't those of the emulator.
+
+        Warns
+        -----
+        LabelExtrapolationWarning
+            If a label is outside the range of training.
+        """
+        tangents = self.emulator.jacobian(labels)
+        synthetic = np.asarray(self.emulator.predict(labels), dtype=float)
+        return self.translator._push_forward(synthetic, tangents, self._codes)
+
+
+def _check_grids(emulator: Any, translator: Any) -> None:
+    axes = emulator.wavelength_, translator.wavelength_
+    differ = all(axis is not None for axis in axes) and not same_axis(*axes)
+    n_pixels = len(np.ravel(emulator.predict(emulator.label_range_.mean(axis=0)[None])))
+    if differ or n_pixels != translator.n_features_in_:
+        raise GridMismatchError(
+            "`emulator` and `translator` must be on one grid; got "
+            f"{n_pixels} and {translator.n_features_in_} pixels"
+            f"{' of other wavelengths' * differ}; fit both on spectra of one grid."
+        )
+
+
+def _check_codes(translator: Any, split: Any) -> np.ndarray | None:
+    if split is None:
+        return None
+    codes = np.atleast_2d(np.asarray(split, dtype=float))
+    n_split = getattr(translator, "n_split_", 0)
+    if codes.shape[1] != n_split or not np.isfinite(codes).all():
+        raise ValueError(
+            f"`split` must hold {n_split} finite split latents per code; got shape "
+            f"{codes.shape}; use rows of translator.encode(observed, domain=1).split."
+        )
+    return codes

@@ -1,0 +1,386 @@
+"""`CycleGANTranslator`: unpaired translation between synthetic and observed spectra."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents, domain_data
+from spectragan.estimators.cycle import cycle_scores
+from spectragan.spectra import Spectra
+from spectragan.training.device import resolve_device
+from spectragan.training.game import build_game
+from spectragan.training.losses import adversarial_loss
+from spectragan.training.seeding import seeded
+from spectragan.training.translator_net import LOSS_TERMS, EpochScores
+
+PREDICT_ROWS = 1024
+BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
+NETWORKS = ("subspace", "conv")
+# Lowest value of each integer parameter, and whether it may be None.
+INTEGERS = {
+    "n_shared": (1, True),
+    "n_split": (0, True),
+    "n_components": (1, True),
+    "n_codes": (1, False),
+    "max_epochs": (0, False),
+    "warmup_epochs": (0, False),
+    "steps_per_epoch": (1, True),
+    "batch_size": (1, False),
+}
+
+
+class CycleGANTranslator(BaseTranslator):
+    r"""Translate synthetic spectra into observed ones, and back, without pairs.
+
+    Two encoders map spectra to common latents, two generators map back; `shared` latents are
+    common to both domains, `split` latents belong to observed spectra only. Critics judge pairs
+    of a spectrum and its latents.
+
+    Parameters
+    ----------
+    network : {"subspace", "conv"} or torch.nn.Module, default="subspace"
+        "subspace" works on the leading joint components, with a full-pixel head fitted
+        afterwards; "conv" is the published architecture for any number of pixels. A module works
+        on pixels and follows `spectragan.networks.TranslatorNetwork`.
+    n_shared : int, default=None
+        Shared latents; the parameter that matters most. None takes the intrinsic dimension of the
+        synthetic spectra (subspace), or 25 channels (conv).
+    n_split : int, default=None
+        Split latents. None takes 3 (subspace), or 4 channels (conv).
+    n_components : int, default=None
+        Joint components of both domains. None takes those above the noise, at most 20.
+    adversarial : {"rpgan", "lsgan", "hinge", "bce"}, default="rpgan"
+        The game between critic and translator; "bce" is the published one.
+    reconstruction_weight, cycle_weight, latent_weight, adversarial_weight : float, default=1.0
+        Of the loss terms below.
+    identity_weight : float, default=0.1
+        Of the robust change of flux. Higher keeps more pixels as they are; 0 leaves open how
+        stars move along the labels.
+    start_weight : float, default=1.0
+        Of the distance to the linear start during warm-up.
+    penalty : float, default=0.05
+        Of the critics' gradients. Higher makes the game slower and stiffer.
+    hidden : sequence of int, default=(64, 64)
+        Hidden layers of the subspace networks.
+    width : float, default=1.0
+        Factor on the channels of the convolutional networks.
+    critic : torch.nn.Module, default=None
+        Goes with a `network` of your own, and follows `spectragan.networks.CriticNetwork`.
+    n_codes : int, default=32
+        Split codes of observed spectra that `transform` averages over.
+    max_epochs, warmup_epochs : int, default=40, 10
+        Epochs in all, and before the critics play.
+    steps_per_epoch : int, default=None
+        Batches in an epoch. None takes 50, and fewer for small sets.
+    batch_size : int, default=256
+        Spectra of each domain in a batch.
+    learning_rate : float, default=2e-3
+        Of Adam for both players, falling along a cosine.
+    ema_decay : float, default=0.998
+        Of the running average of the weights, which `transform` uses.
+    random_state : int, RandomState instance or None, default=None
+        An int gives bit-identical translators on one machine.
+    device : str, default="auto"
+        Where networks are trained: "auto", "cpu", "cuda" or "mps".
+    verbose : int, default=1
+        0 shows no progress bar.
+
+    Attributes
+    ----------
+    network_ : PixelTranslator
+        The trained network between pixels, in double precision.
+    net_ : skorch.NeuralNet
+        What trained it.
+    split_codes_ : ndarray of shape (n_codes, n_split)
+        Split latents of observed spectra, drawn once.
+    subspace_ : Subspace
+        Means of both domains, and joint components.
+    history_ : dict of str to list
+        One value per epoch for every loss term, the critics, and the six validation scores.
+    n_shared_, n_split_ : int
+        Latents in use.
+    n_features_in_ : int
+        Number of pixels.
+    wavelength_ : Quantity of shape (n_pixels,) or None
+        The grid of `fit`, in Angstrom.
+
+    See Also
+    --------
+    MeanShiftTranslator, LinearTranslator : The baselines.
+    ObservedEmulator : Labels to observed spectra.
+    spectragan.cycle_scores : Scores on pairs.
+
+    Notes
+    -----
+    The translator minimises, with the weights :math:`\lambda`,
+
+    .. math:: \lambda_{\rm rec} L_{\rm rec} + \lambda_{\rm cyc} L_{\rm cyc}
+              + \lambda_{\rm lat} L_{\rm lat} + \lambda_{\rm adv} L_{\rm adv}
+              + \lambda_{\rm id} L_{\rm id}.
+
+    Reconstruction and cycle are squared errors in units of the spectra's own, with a floor; the
+    latent term compares latents before and after translation; the adversarial one is the game
+    with the critics, which are shown reconstructions as real; the identity term grows linearly
+    with the change of flux at a pixel, so that a few lines may change a lot. Warm-up starts from
+    the rotation of the linear latents under which most pixels agree.
+
+    Synthetic spectra don't have the split latents of the star they stand for: `transform`
+    averages over those of observed stars, `sample` draws them.
+
+    In a Pipeline, steps before this one transform `X` only: give the domain of every row as `y`
+    there, not the observed spectra.
+
+    References
+    ----------
+    .. [1] O'Briain, T. et al. 2021, "Cycle-StarNet: bridging the gap between theory and data by
+       leveraging large data sets", ApJ, 906, 130, arXiv:2007.03109.
+    .. [2] Huang, Y. et al. 2024, "The GAN is dead; long live the GAN!", arXiv:2501.05441.
+
+    Examples
+    --------
+    >>> from spectragan import CycleGANTranslator
+    >>> from spectragan.datasets import make_mock_domains
+    >>> mock = make_mock_domains(200, 200, n_pixels=100, random_state=0)
+    >>> translator = CycleGANTranslator(max_epochs=3, random_state=0, verbose=0)
+    >>> translator.fit(mock.synthetic, mock.observed).transform(mock.synthetic).shape
+    (200, 100)
+    """
+
+    def __init__(
+        self,
+        network: str | nn.Module = "subspace",
+        *,
+        n_shared: int | None = None,
+        n_split: int | None = None,
+        n_components: int | None = None,
+        adversarial: str = "rpgan",
+        reconstruction_weight: float = 1.0,
+        cycle_weight: float = 1.0,
+        latent_weight: float = 1.0,
+        adversarial_weight: float = 1.0,
+        identity_weight: float = 0.1,
+        start_weight: float = 1.0,
+        penalty: float = 0.05,
+        hidden: tuple[int, ...] = (64, 64),
+        width: float = 1.0,
+        critic: nn.Module | None = None,
+        n_codes: int = 32,
+        max_epochs: int = 40,
+        warmup_epochs: int = 10,
+        steps_per_epoch: int | None = None,
+        batch_size: int = 256,
+        learning_rate: float = 2e-3,
+        ema_decay: float = 0.998,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        verbose: int = 1,
+    ) -> None:
+        self.network = network
+        self.n_shared = n_shared
+        self.n_split = n_split
+        self.n_components = n_components
+        self.adversarial = adversarial
+        self.reconstruction_weight = reconstruction_weight
+        self.cycle_weight = cycle_weight
+        self.latent_weight = latent_weight
+        self.adversarial_weight = adversarial_weight
+        self.identity_weight = identity_weight
+        self.start_weight = start_weight
+        self.penalty = penalty
+        self.hidden = hidden
+        self.width = width
+        self.critic = critic
+        self.n_codes = n_codes
+        self.max_epochs = max_epochs
+        self.warmup_epochs = warmup_epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.ema_decay = ema_decay
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any = None, *, validation: Any = None) -> "CycleGANTranslator":
+        """Learn to translate from unpaired spectra.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Of both domains; or the synthetic ones alone.
+        y : array-like of shape (n_spectra,), or spectra of shape (n_observed, n_pixels)
+            The domain of every row of `X` (0 synthetic, 1 observed), or the observed spectra.
+        validation : tuple of (synthetic, observed) spectra, default=None
+            Pairs, row by row, that are scored after each epoch (see `cycle_scores`) and never
+            trained on.
+
+        Returns
+        -------
+        self : object
+
+        Raises
+        ------
+        GridMismatchError
+            If the domains are on different grids.
+        ValueError
+            If a domain is missing or has fewer than 2 usable spectra, or a parameter breaks its
+            rule.
+
+        Warns
+        -----
+        DomainScaleWarning
+            If the flux scales of the domains differ grossly.
+        SubspaceTruncationWarning
+            If the components miss what the latents say about many pixels.
+        """
+        parts = self._fit_domains(X, y)
+        self._check_parameters()
+        domains = (domain_data(parts[0]), domain_data(parts[1]))
+        device = resolve_device(self.device)
+        with seeded(self.random_state, device) as rng:
+            game = build_game(domains, self.get_params(deep=False), device, rng)
+            self.subspace_, self._representation = game.subspace, game.representation
+            rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
+            self._donors = parts[OBSERVED][rows]
+            net = game.make_net(self._callbacks(validation, domains))
+            net.partial_fit(game.rows)
+            self._take_network(net.average_, domains)
+        self.net_ = net
+        self.history_ = _history(net)
+        del self._donors
+        return self
+
+    def _take_network(self, trained: nn.Module, domains: Any) -> None:
+        """Set what `transform` needs from a trained network."""
+        network = deepcopy(trained).to("cpu", torch.float64)
+        self.network_ = self._representation.to_pixels(network, domains)
+        probe = torch.zeros(1, self.n_features_in_, dtype=torch.float64)
+        with torch.no_grad():
+            shared, split = self.network_.encode(probe, OBSERVED)
+        self._latent_shapes = tuple(shared.shape[1:]), tuple(split.shape[1:])
+        self.n_shared_, self.n_split_ = (int(np.prod(shape)) for shape in self._latent_shapes)
+        self.split_codes_ = self.encode(self._donors, OBSERVED).split
+
+    def _callbacks(self, validation: Any, domains: Any) -> list[tuple[str, Any]]:
+        if validation is None:
+            return []
+        synthetic, observed = (self._validate(part, reset=False) for part in validation)
+
+        def score(net: Any) -> dict[str, float]:
+            self._take_network(net.average_, domains)
+            return cycle_scores(self, synthetic, observed, random_state=0).as_dict()
+
+        return [("validation", EpochScores(score))]
+
+    def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
+        return self._representation.fill(domain_data(spectra), domain)
+
+    def _translate(
+        self, flux: np.ndarray, domain: int, codes: np.ndarray | None = None
+    ) -> np.ndarray:
+        used = self._codes(codes)
+
+        def translate(x: torch.Tensor) -> torch.Tensor:
+            shared, _ = self.network_.encode(x, domain)
+            if domain == SYNTHETIC:
+                return self.network_.decode_average(shared, used)
+            return self.network_.decode(shared, shared[:, :0], SYNTHETIC)
+
+        return self._in_chunks(translate, flux)
+
+    def _push_forward(
+        self, flux: np.ndarray, tangents: np.ndarray, codes: np.ndarray | None = None
+    ) -> np.ndarray:
+        used = self._codes(codes)
+
+        def translate(x: torch.Tensor) -> torch.Tensor:
+            return self.network_.decode_average(self.network_.encode(x, SYNTHETIC)[0], used)
+
+        def push(x: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+            columns = [torch.func.jvp(translate, (x,), (d,))[1] for d in directions.unbind(2)]
+            return torch.stack(columns, dim=2)
+
+        return self._in_chunks(push, flux, tangents)
+
+    def _encode(self, flux: np.ndarray, domain: int) -> Latents:
+        def encode(x: torch.Tensor) -> torch.Tensor:
+            shared, split = self.network_.encode(x, domain)
+            return torch.cat([shared.flatten(1), split.flatten(1)], dim=1)
+
+        latents = self._in_chunks(encode, flux)
+        return Latents(latents[:, : self.n_shared_], latents[:, self.n_shared_ :])
+
+    def _decode(self, shared: np.ndarray, split: np.ndarray | None, domain: int) -> np.ndarray:
+        if split is None:
+            codes = self._codes()
+            if domain == OBSERVED:
+                return self._in_chunks(
+                    lambda z: self.network_.decode_average(self._shape(z, 0), codes), shared
+                )
+            split = np.zeros((len(shared), self.n_split_))
+        return self._in_chunks(
+            lambda z, s: self.network_.decode(self._shape(z, 0), self._shape(s, 1), domain),
+            shared,
+            split,
+        )
+
+    def _codes(self, codes: np.ndarray | None = None) -> torch.Tensor:
+        return self._shape(torch.as_tensor(self.split_codes_ if codes is None else codes), 1)
+
+    def _shape(self, latents: torch.Tensor, which: int) -> torch.Tensor:
+        return latents.reshape(len(latents), *self._latent_shapes[which])
+
+    def _in_chunks(self, function: Callable[..., torch.Tensor], *arrays: np.ndarray) -> np.ndarray:
+        # Double precision: single precision would let a result depend on its batch.
+        rows = [torch.as_tensor(np.ascontiguousarray(a, dtype=float)) for a in arrays]
+        with torch.no_grad():
+            parts = [
+                function(*chunk)
+                for chunk in zip(*(r.split(PREDICT_ROWS) for r in rows), strict=True)
+            ]
+        return torch.cat(parts).numpy()
+
+    def _check_parameters(self) -> None:
+        """Raise one sentence for the first parameter that breaks its rule."""
+        adversarial_loss(self.adversarial)
+        if isinstance(self.network, nn.Module):
+            if not isinstance(self.critic, nn.Module):
+                raise ValueError(
+                    "`critic` must be a torch.nn.Module where `network` is one; got "
+                    f"{self.critic!r}; give a module that follows CriticNetwork."
+                )
+        elif self.network not in NETWORKS:
+            raise ValueError(
+                f"`network` must be one of {NETWORKS} or a torch.nn.Module; got "
+                f"{self.network!r}; use 'subspace' if in doubt."
+            )
+        for name, (lowest, optional) in INTEGERS.items():
+            value = getattr(self, name)
+            if (value is None and optional) or (_is_integer(value) and value >= lowest):
+                continue
+            raise ValueError(
+                f"`{name}` must be an integer >= {lowest}{' or None' * optional}; got {value!r}; "
+                "see the class docstring for its default."
+            )
+        for name in (*(f"{term}_weight" for term in LOSS_TERMS), "penalty", "learning_rate"):
+            value = getattr(self, name)
+            if not (np.isscalar(value) and np.isfinite(value) and value >= 0):
+                raise ValueError(
+                    f"`{name}` must be a finite number >= 0; got {value!r}; 0 switches it off."
+                )
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _history(net: Any) -> dict[str, list[float]]:
+    """Return every loss term, the critics and any validation score, one value per epoch."""
+    recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
+    names = [name for name in recorded if name not in BOOKKEEPING]
+    return {name: [float(value) for value in net.history[:, name]] for name in names}

@@ -1,0 +1,165 @@
+"""A convolutional translator whose domains share all weights but small adapters."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from spectragan.networks.contract import OBSERVED
+from spectragan.networks.conv import (
+    DOMAIN_CHANNELS,
+    N_DOMAIN_LAYERS,
+    SPLIT_CHANNELS,
+    TRUNK_CHANNELS,
+)
+from spectragan.networks.conv_geometry import PUBLISHED_STRIDES, ConvGeometry
+from spectragan.networks.conv_layers import (
+    ConvStack,
+    LatentEncoder,
+    PixelHead,
+    per_domain,
+    scaled,
+)
+
+
+class AdaptedConvTranslator(nn.Module):
+    r"""Convolutional autoencoder shared by both domains, with adapters that start as identity.
+
+    The layers have the sizes of the published network, but there is one set of them. A domain
+    has its own centre, a gain per pixel at the entrance, and weights per pixel at the exit, and
+    the observed generator adds features of the split latents; all of them start at zero. So
+    translation starts as reconstruction plus the shift between the centres, and two sets of
+    domain layers can't drift apart while both learn to reconstruct, which is what costs the
+    published network most of its training. Spectra enter as
+    :math:`(1 + a_d) (x - c_d) / s_d` and leave as :math:`c_d + s_d \, (w + w_d) \cdot h(z)`.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Length of the spectra.
+    n_shared, n_split : int, default=25, 4
+        Channels of the shared and of the split latents.
+    width : float, default=0.25
+        Factor on the number of channels of the published network; the cost of a step grows with
+        its square.
+    centre : float or tensor of shape (2, n_pixels), default=1.0
+        What to subtract from the spectra of each domain: the continuum or, much better, the
+        domain's mean.
+    scale : float or tensor of shape (2, n_pixels), default=1.0
+        What to divide by; the typical deviation from `centre` makes the inputs of order one.
+    strides : sequence of 5 int, default=(4, 4, 4, 2, 2)
+        Strides for spectra that are long enough.
+
+    Attributes
+    ----------
+    geometry : ConvGeometry
+        Strides, padding and latent length in use.
+
+    See Also
+    --------
+    spectragan.networks.conv.ConvTranslator : The published network.
+
+    References
+    ----------
+    .. [1] O'Briain et al. 2021, ApJ 906, 130 (arXiv:2007.03109).
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.networks.conv_adapted import AdaptedConvTranslator
+    >>> network = AdaptedConvTranslator(343)
+    >>> synthetic, observed = torch.rand(2, 8, 343)
+    >>> shared, _ = network.encode(synthetic, 0)
+    >>> _, split = network.encode(observed, 1)
+    >>> shared.shape, split.shape
+    (torch.Size([8, 25, 6]), torch.Size([8, 4, 6]))
+    >>> network.decode(shared, split, 1).shape
+    torch.Size([8, 343])
+    """
+
+    centre: torch.Tensor
+    scale: torch.Tensor
+
+    def __init__(
+        self,
+        n_pixels: int,
+        *,
+        n_shared: int = 25,
+        n_split: int = 4,
+        width: float = 0.25,
+        centre: float | torch.Tensor = 1.0,
+        scale: float | torch.Tensor = 1.0,
+        strides: Sequence[int] = PUBLISHED_STRIDES,
+    ) -> None:
+        super().__init__()
+        self.geometry = ConvGeometry(n_pixels, strides)
+        self.register_buffer("centre", per_domain(centre, n_pixels))
+        self.register_buffer("scale", per_domain(scale, n_pixels))
+        channels = scaled((*DOMAIN_CHANNELS, *TRUNK_CHANNELS), width)
+        split = scaled(SPLIT_CHANNELS, width)
+        domain, trunk = channels[:N_DOMAIN_LAYERS], channels[N_DOMAIN_LAYERS:]
+        outer = self.geometry.strides[:N_DOMAIN_LAYERS]
+        inner = self.geometry.strides[N_DOMAIN_LAYERS:]
+
+        self.input_gains = nn.Parameter(torch.zeros(2, n_pixels))
+        self.encoder = ConvStack((1, *domain), outer)
+        self.shared_encoder = LatentEncoder((domain[-1], *trunk), n_shared, inner)
+        self.split_encoder = LatentEncoder((domain[-1], *split), n_split, inner)
+
+        self.shared_decoder = ConvStack((n_shared, *trunk[::-1]), inner[::-1], transposed=True)
+        self.split_decoder = ConvStack((n_split, *split[::-1]), inner[::-1], transposed=True)
+        self.split_adapter = nn.Conv1d(split[0], trunk[0], 1)
+        for parameter in self.split_adapter.parameters():
+            nn.init.zeros_(parameter)
+        self.decoder = ConvStack((trunk[0], *domain[::-1]), outer[::-1], transposed=True)
+        self.head = nn.Conv1d(domain[0], 1, 1)
+        self.pixel_head = PixelHead(domain[0], self.geometry.n_padded)
+        self.domain_heads = nn.ModuleList(
+            PixelHead(domain[0], self.geometry.n_padded) for _ in range(2)
+        )
+
+    def encode(self, x: torch.Tensor, domain: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the latents of spectra of `domain`.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_rows, n_pixels)
+            Finite flux.
+        domain : {0, 1}
+            The domain `x` belongs to.
+
+        Returns
+        -------
+        shared : tensor of shape (n_rows, n_shared, n_latent)
+        split : tensor of shape (n_rows, n_split, n_latent)
+            Of shape (n_rows, 0, n_latent) for domain 0.
+        """
+        deviation = (x - self.centre[domain]) / self.scale[domain]
+        adapted = (1.0 + self.input_gains[domain]) * deviation
+        features = self.encoder(self.geometry.pad(adapted).unsqueeze(1))
+        shared = self.shared_encoder(features)
+        split = self.split_encoder(features) if domain == OBSERVED else shared[:, :0]
+        return shared, split
+
+    def decode(self, shared: torch.Tensor, split: torch.Tensor, domain: int) -> torch.Tensor:
+        """Return the spectra of `domain` with these latents.
+
+        Parameters
+        ----------
+        shared : tensor of shape (n_rows, n_shared, n_latent)
+        split : tensor of shape (n_rows, n_split, n_latent)
+            Ignored for domain 0.
+        domain : {0, 1}
+            The domain of the spectra to make.
+
+        Returns
+        -------
+        x : tensor of shape (n_rows, n_pixels)
+        """
+        features = self.shared_decoder(shared)
+        if domain == OBSERVED:
+            features = features + self.split_adapter(self.split_decoder(split))
+        features = self.decoder(features)
+        heads = (self.head, self.pixel_head, self.domain_heads[domain])
+        padded = sum(head(features) for head in heads).squeeze(1)
+        return self.centre[domain] + self.scale[domain] * self.geometry.crop(padded)

@@ -1,0 +1,217 @@
+"""From two sets of spectra to a game that is ready to be played."""
+
+import math
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from skorch.callbacks import Callback
+from torch import nn
+
+from spectragan.networks.contract import SYNTHETIC
+from spectragan.networks.conv_adapted import AdaptedConvTranslator
+from spectragan.networks.conv_critic import ConvCritic
+from spectragan.networks.subspace import SubspaceCritic, SubspaceTranslator
+from spectragan.training.alignment import Alignment, align_latents
+from spectragan.training.dimension import intrinsic_dimension
+from spectragan.training.domains import DomainRows
+from spectragan.training.losses import adversarial_loss
+from spectragan.training.maps import flux_change
+from spectragan.training.representation import (
+    ERROR_FLOOR,
+    DomainData,
+    PixelRepresentation,
+    SubspaceRepresentation,
+    as_tensor,
+)
+from spectragan.training.subspace import Subspace, fit_subspace, noise_free_covariance
+from spectragan.training.translator_net import (
+    LOSS_TERMS,
+    TranslatorNet,
+    TranslatorSettings,
+    make_translator_net,
+)
+
+N_SPLIT = 3  # enough for broadening and a slope; more changes little (measured: 3, 4, 6)
+STEPS_PER_EPOCH = 50
+PASSES_PER_EPOCH = 8  # over a small set, until STEPS_PER_EPOCH is reached
+SCALE_SHARE = 0.5  # of the median change of flux: where the identity loss turns linear
+START_LATENTS, START_SPLIT = 8, 4  # of the linear start: its latents can't follow a curve
+SMALLEST_SCALE = 1e-6  # of flux: domains without a gap have no median change
+START_ROWS = 1000  # synthetic spectra from which that median is taken
+
+
+@dataclass(frozen=True)
+class Game:
+    """All that a translator is trained with.
+
+    Attributes
+    ----------
+    subspace : Subspace
+    representation : SubspaceRepresentation or PixelRepresentation
+    rows : DomainRows
+    module : TranslatorNetwork
+    critic : CriticNetwork
+    settings : TranslatorSettings
+    """
+
+    subspace: Subspace
+    representation: SubspaceRepresentation | PixelRepresentation
+    rows: DomainRows
+    module: nn.Module
+    critic: nn.Module
+    settings: TranslatorSettings
+
+    def make_net(self, callbacks: list[tuple[str, Callback]]) -> TranslatorNet:
+        """Return an initialised net.
+
+        Parameters
+        ----------
+        callbacks : list of (str, Callback)
+
+        Returns
+        -------
+        net : TranslatorNet
+        """
+        return make_translator_net(self.module, self.critic, self.settings, callbacks=callbacks)
+
+
+def build_game(
+    domains: tuple[DomainData, DomainData],
+    parameters: dict[str, Any],
+    device: torch.device,
+    rng: np.random.RandomState,
+) -> Game:
+    """Set up everything a translator is trained with.
+
+    Parameters
+    ----------
+    domains : two DomainData
+        Synthetic first.
+    parameters : dict
+        Those of `spectragan.CycleGANTranslator`.
+    device : torch.device
+    rng : RandomState
+
+    Returns
+    -------
+    game : Game
+    """
+    subspace = fit_subspace(
+        tuple(data.flux for data in domains),
+        tuple(data.weights for data in domains),
+        n_components=parameters["n_components"],
+        rng=rng,
+    )
+    in_subspace = isinstance(parameters["network"], str) and parameters["network"] == "subspace"
+    kind = SubspaceRepresentation if in_subspace else PixelRepresentation
+    representation = kind(subspace)
+    projected = [subspace.project(data.flux, data.weights, d) for d, data in enumerate(domains)]
+    rows = [representation.rows(data, d, *projected[d]) for d, data in enumerate(domains)]
+    covariances = tuple(
+        noise_free_covariance(*projected[d], data.known) for d, data in enumerate(domains)
+    )
+    start = _align(subspace, covariances, START_LATENTS, START_SPLIT)
+    rows[SYNTHETIC]["start"] = representation.start(rows[SYNTHETIC]["x"], start.translation)
+    if in_subspace:
+        n_shared = parameters["n_shared"] or _count_shared(subspace, projected[SYNTHETIC][0])
+        n_split = N_SPLIT if parameters["n_split"] is None else parameters["n_split"]
+        module, critic = _subspace_networks(
+            representation, _align(subspace, covariances, n_shared, n_split), parameters["hidden"]
+        )
+    else:
+        module, critic = _pixel_networks(representation, parameters)
+    return Game(
+        subspace,
+        representation,
+        DomainRows(*rows),
+        module,
+        critic,
+        _settings(representation, rows, parameters, device),
+    )
+
+
+def _count_shared(subspace: Subspace, coefficients: np.ndarray) -> int:
+    """Return the intrinsic dimension of synthetic spectra, rounded up."""
+    spread = np.maximum(subspace.spread, ERROR_FLOOR * subspace.spread.max())
+    return math.ceil(intrinsic_dimension(coefficients / spread))
+
+
+def _align(
+    subspace: Subspace, covariances: tuple[np.ndarray, np.ndarray], n_shared: int, n_split: int
+) -> Alignment:
+    """Align as many latents as there are components for."""
+    n_components = len(subspace.components)
+    n_shared = min(n_shared, n_components)
+    n_split = min(n_split, n_components - n_shared)
+    return align_latents(subspace.components, covariances, n_shared, n_split)
+
+
+def _subspace_networks(
+    representation: SubspaceRepresentation, alignment: Alignment, hidden: Sequence[int]
+) -> tuple[nn.Module, nn.Module]:
+    """Return both players, the translator at its linear start."""
+    sizes = representation.size, len(alignment.encoders[0]), len(alignment.split_encoder)
+    translator = SubspaceTranslator(*sizes, hidden)
+    scale = representation.scale
+    translator.set_start(
+        [as_tensor(encoder * scale) for encoder in alignment.encoders],
+        as_tensor(alignment.split_encoder * scale),
+        [as_tensor(generator / scale[:, None]) for generator in alignment.generators],
+    )
+    return translator, SubspaceCritic(*sizes, hidden)
+
+
+def _pixel_networks(
+    representation: PixelRepresentation, parameters: dict[str, Any]
+) -> tuple[nn.Module, nn.Module]:
+    """Return both players of a game between pixels."""
+    if isinstance(parameters["network"], nn.Module):
+        return deepcopy(parameters["network"]), deepcopy(parameters["critic"])
+    subspace = representation.subspace
+    size = float(np.sqrt((subspace.spread**2).sum() / representation.size))
+    given = {name: parameters[name] for name in ("n_shared", "n_split") if parameters[name]}
+    shared = {
+        "width": parameters["width"],
+        "centre": as_tensor(subspace.means),
+        "scale": size or 1.0,
+        **given,
+    }
+    translator = AdaptedConvTranslator(representation.size, **shared)
+    return translator, ConvCritic(representation.size, **shared)
+
+
+def _settings(
+    representation: SubspaceRepresentation | PixelRepresentation,
+    rows: Sequence[dict],
+    parameters: dict[str, Any],
+    device: torch.device,
+) -> TranslatorSettings:
+    largest = max(len(part["x"]) for part in rows)
+    batch_size = min(parameters["batch_size"], largest)
+    needed = math.ceil(PASSES_PER_EPOCH * largest / batch_size)
+    pixel_map = representation.pixel_map()
+    return TranslatorSettings(
+        weights={name: parameters[f"{name}_weight"] for name in LOSS_TERMS},
+        game=adversarial_loss(parameters["adversarial"]),
+        penalty=parameters["penalty"],
+        identity_scale=_identity_scale(rows[SYNTHETIC], pixel_map),
+        pixel_map=tuple(None if part is None else part.to(device) for part in pixel_map),
+        warmup_epochs=min(parameters["warmup_epochs"], parameters["max_epochs"]),
+        max_epochs=parameters["max_epochs"],
+        batch_size=batch_size,
+        n_batches=parameters["steps_per_epoch"] or min(STEPS_PER_EPOCH, needed),
+        learning_rate=parameters["learning_rate"],
+        ema_decay=parameters["ema_decay"],
+        device=device,
+        verbose=parameters["verbose"],
+    )
+
+
+def _identity_scale(rows: dict[str, torch.Tensor], pixel_map: tuple) -> float:
+    """Return the change of flux beyond which the identity loss grows linearly."""
+    change = flux_change((rows["start"] - rows["x"])[:START_ROWS], pixel_map).abs()
+    return max(SCALE_SHARE * change.median().item(), SMALLEST_SCALE)

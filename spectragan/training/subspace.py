@@ -1,0 +1,230 @@
+"""The joint subspace of both domains: spectra as a few coefficients with known errors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils.extmath import randomized_svd
+
+BASIS_ROWS = 4000  # per domain: components are learned from at most so many spectra
+FILL_ITERATIONS = 4  # masked pixels are filled with what the components say about them
+# More translate no better (measured at 39), and the precision of a spectrum has their square.
+MAX_COMPONENTS = 20
+CHUNK_ROWS = 512
+# Relative to a spectrum's mean precision: only directions it says nothing about feel it.
+PRIOR_PRECISION = 1e-6
+
+
+@dataclass(frozen=True)
+class Subspace:
+    """Spectra of domain `d` as ``means[d] + coefficients @ components``.
+
+    Attributes
+    ----------
+    means : ndarray of shape (2, n_pixels)
+        Mean spectrum of each domain over its good pixels.
+    components : ndarray of shape (n_components, n_pixels)
+        Orthonormal, joint to both domains.
+    spread : ndarray of shape (n_components,)
+        Standard deviation of the coefficients over both domains.
+    """
+
+    means: np.ndarray
+    components: np.ndarray
+    spread: np.ndarray
+
+    def project(
+        self, flux: np.ndarray, weights: np.ndarray, domain: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return coefficients by weighted least squares, and their covariances.
+
+        Parameters
+        ----------
+        flux : ndarray of shape (n_spectra, n_pixels)
+            Finite everywhere.
+        weights : ndarray of shape (n_spectra, n_pixels)
+            Inverse variances; 0 where a pixel is ignored.
+        domain : {0, 1}
+            Whose mean to subtract.
+
+        Returns
+        -------
+        coefficients : ndarray of shape (n_spectra, n_components)
+        covariance : ndarray of shape (n_spectra, n_components, n_components)
+        """
+        n = len(self.components)
+        coefficients = np.empty((len(flux), n))
+        covariance = np.empty((len(flux), n, n))
+        pairs = (self.components[:, None] * self.components).reshape(n * n, -1)
+        for start in range(0, len(flux), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            weight = np.asarray(weights[rows], dtype=float)
+            residual = np.where(weight > 0, flux[rows] - self.means[domain], 0.0)
+            precision = (weight @ pairs.T).reshape(-1, n, n)
+            size = np.einsum("nii->n", precision) / n
+            prior = PRIOR_PRECISION * np.where(size > 0, size, 1.0)[:, None, None] * np.eye(n)
+            covariance[rows] = np.linalg.inv(precision + prior)
+            projected = (weight * residual) @ self.components.T
+            coefficients[rows] = np.einsum("nij,nj->ni", covariance[rows], projected)
+        return coefficients, covariance
+
+    def reconstruct(self, coefficients: np.ndarray, domain: int) -> np.ndarray:
+        """Return the spectra with these coefficients.
+
+        Parameters
+        ----------
+        coefficients : ndarray of shape (n_spectra, n_components)
+        domain : {0, 1}
+
+        Returns
+        -------
+        flux : ndarray of shape (n_spectra, n_pixels)
+        """
+        return self.means[domain] + coefficients @ self.components
+
+
+def fit_subspace(
+    flux: tuple[np.ndarray, np.ndarray],
+    weights: tuple[np.ndarray, np.ndarray],
+    *,
+    n_components: int | None,
+    rng: np.random.RandomState,
+) -> Subspace:
+    """Find the mean spectra and the joint components of two domains.
+
+    Parameters
+    ----------
+    flux, weights : two ndarrays of shape (n_d, n_pixels), synthetic first
+        Weights only say which pixels are good here: weighting stars by their errors would
+        favour those that are faint in a pixel, and so bias the mean.
+    n_components : int or None
+        None takes as many as rise above the noise (see `count_components`), 20 at most.
+    rng : RandomState
+        Chooses rows of large sets, and starts the randomised decomposition.
+
+    Returns
+    -------
+    subspace : Subspace
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.training.subspace import fit_subspace
+    >>> rows = np.outer([-1.0, 0.0, 1.0], [3.0, 4.0])
+    >>> ones = np.ones_like(rows)
+    >>> rng = np.random.RandomState(0)
+    >>> fit_subspace((rows, rows + 1), (ones, ones), n_components=1, rng=rng).means
+    array([[0., 0.],
+           [1., 1.]])
+    """
+    good = tuple(w > 0 for w in weights)
+    means = _domain_means(flux, good)
+    parts, masks, kept = [], [], []
+    for domain in (0, 1):
+        rows = _some_rows(len(flux[domain]), rng)
+        masks.append(good[domain][rows])
+        parts.append(np.where(masks[-1], flux[domain][rows] - means[domain], 0.0))
+        kept.append(weights[domain][rows])
+    # Both domains count the same, however many spectra each has.
+    scale = np.concatenate([np.full((len(p), 1), len(p) ** -0.5) for p in parts])
+    residual, mask = np.concatenate(parts) * scale, np.concatenate(masks)
+    largest = min(len(residual) - 2, residual.shape[1], n_components or MAX_COMPONENTS)
+    values, components = _components(residual, mask, max(1, largest), rng)
+    if n_components is None:
+        variance = np.concatenate([_noise_variance(w) for w in kept]) * scale**2
+        n_kept = count_components(values, residual, np.where(mask, variance, 0.0), rng)
+        values, components = values[:n_kept], components[:n_kept]
+    return Subspace(means, components, np.maximum(values, 1e-6 * values[0]) / np.sqrt(2))
+
+
+def noise_free_covariance(
+    coefficients: np.ndarray, covariance: np.ndarray, known: np.ndarray
+) -> np.ndarray:
+    """Return the covariance of coefficients over spectra, less that of their known noise.
+
+    Parameters
+    ----------
+    coefficients : ndarray of shape (n_spectra, n_components)
+    covariance : ndarray of shape (n_spectra, n_components, n_components)
+        Of the errors of each spectrum, see `Subspace.project`.
+    known : ndarray of bool of shape (n_spectra,)
+        Whether these are real.
+
+    Returns
+    -------
+    covariance : ndarray of shape (n_components, n_components)
+        May have slightly negative eigenvalues.
+    """
+    noise = (covariance * known[:, None, None]).mean(axis=0)
+    return np.atleast_2d(np.cov(coefficients.T)) - noise
+
+
+def count_components(
+    values: np.ndarray, residual: np.ndarray, variance: np.ndarray, rng: np.random.RandomState
+) -> int:
+    """Return how many singular values rise above those of noise alone.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_components,)
+        Singular values of `residual`, falling.
+    residual, variance : ndarray of shape (n_spectra, n_pixels)
+        The spectra, and the variance of their noise where it is known, else 0.
+    rng : RandomState
+
+    Returns
+    -------
+    n_components : int
+        At least 1.
+
+    Notes
+    -----
+    Parallel analysis [1]_: with known errors, the noise is drawn from them; otherwise every pixel
+    is shuffled over the spectra, which leaves its variance and breaks what it shares with others.
+
+    References
+    ----------
+    .. [1] Horn, J. L. 1965, Psychometrika, 30, 179.
+    """
+    if variance.any():
+        null = rng.normal(size=residual.shape) * np.sqrt(variance)
+    else:
+        null = (
+            rng.permuted(residual, axis=0) if hasattr(rng, "permuted") else _shuffled(residual, rng)
+        )
+    largest = randomized_svd(null, 1, n_iter=3, random_state=rng)[1][0]
+    return max(1, int(np.count_nonzero(values > largest)))
+
+
+def _shuffled(rows: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    return np.take_along_axis(rows, rng.random_sample(rows.shape).argsort(axis=0), axis=0)
+
+
+def _domain_means(flux: tuple, good: tuple) -> np.ndarray:
+    """Return both mean spectra; a pixel that one domain lacks gets the other domain's mean."""
+    counts = np.stack([mask.sum(axis=0) for mask in good])
+    sums = np.stack([np.where(m, f, 0).sum(axis=0) for f, m in zip(flux, good, strict=True)])
+    means = sums / np.maximum(counts, 1)
+    return np.where(counts > 0, means, means[::-1])
+
+
+def _some_rows(n_rows: int, rng: np.random.RandomState) -> np.ndarray:
+    return np.sort(rng.permutation(n_rows)[:BASIS_ROWS])
+
+
+def _components(
+    residual: np.ndarray, mask: np.ndarray, n_components: int, rng: np.random.RandomState
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return singular values and components, masked pixels filled with what these say."""
+    filled = residual
+    for _ in range(1 if mask.all() else FILL_ITERATIONS):
+        left, values, components = randomized_svd(filled, n_components, random_state=rng)
+        filled = np.where(mask, residual, (left * values) @ components)
+    kept = values > 1e-9 * values[0]
+    kept[0] = True
+    return values[kept], components[kept]
+
+
+def _noise_variance(weights: np.ndarray) -> np.ndarray:
+    """Return the noise variance of known errors; 0 where weights are plain 0 or 1."""
+    plain = np.isin(weights, (0, 1)).all(axis=1, keepdims=True)
+    return np.where(plain | (weights == 0), 0.0, 1 / np.where(weights > 0, weights, 1))

@@ -1,0 +1,311 @@
+"""The skorch net that plays the adversarial game between translator and critic."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from skorch.utils import to_device
+from torch import nn
+
+from spectragan.networks.contract import OBSERVED, SYNTHETIC
+from spectragan.training.domains import DomainBatches
+from spectragan.training.ema import averaged_copy, update_average
+from spectragan.training.losses import AdversarialLoss, gradient_penalty
+from spectragan.training.maps import Maps, identity_loss, latent_loss, spectrum_loss, translate
+from spectragan.training.progress import EpochProgress
+
+LOSS_TERMS = ("reconstruction", "cycle", "latent", "identity", "start", "adversarial")
+TERMS = (*LOSS_TERMS, "critic")
+LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
+EMA_RAMP = 10  # steps: the average forgets the start, where weights move fastest
+TRANSLATOR_BETAS = (0.5, 0.99)
+CRITIC_BETAS = (0.0, 0.99)  # no momentum: it would push on after the translator has moved
+
+
+@dataclass(frozen=True)
+class TranslatorSettings:
+    """How the game is played.
+
+    Attributes
+    ----------
+    weights : dict of str to float
+        Of the loss terms ``reconstruction``, ``cycle``, ``latent``, ``identity``, ``start`` and
+        ``adversarial``.
+    game : AdversarialLoss
+    penalty : float
+        Of the critic's gradients.
+    identity_scale : float
+        Change of flux beyond which the identity loss grows linearly.
+    warmup_epochs : int
+        Epochs before the critic plays.
+    max_epochs, batch_size, n_batches : int
+        Epochs, rows of each domain in a batch, batches in an epoch.
+    learning_rate : float
+        Of both optimizers.
+    ema_decay : float
+        What remains of the averaged weights after one step.
+    device : torch.device
+    verbose : int
+        0 shows no progress bar.
+    """
+
+    weights: dict[str, float]
+    game: AdversarialLoss
+    penalty: float
+    identity_scale: float
+    warmup_epochs: int
+    max_epochs: int
+    batch_size: int
+    n_batches: int
+    learning_rate: float
+    ema_decay: float
+    device: torch.device
+    verbose: int = 0
+    pixel_map: tuple[torch.Tensor | None, torch.Tensor] = field(
+        default_factory=lambda: (None, torch.zeros(()))
+    )
+
+
+class TranslatorNet(NeuralNet):
+    """Trains a translator against a critic: one alternating update of both per batch.
+
+    Parameters
+    ----------
+    module : TranslatorNetwork
+    critic : CriticNetwork
+    settings : TranslatorSettings
+    **kwargs
+        As `skorch.NeuralNet` takes them.
+
+    Notes
+    -----
+    What may be overridden: `critic_step`, `translator_step`, and the functions they call. The
+    fakes of a batch serve both updates, the critic's first. ``average_`` holds the running
+    average of the translator's weights, which is what estimators use.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        critic: nn.Module,
+        settings: TranslatorSettings,
+        *args,
+        criterion=nn.Identity,
+        **kwargs,
+    ) -> None:
+        self.critic = critic
+        self.settings = settings
+        super().__init__(module, *args, criterion=criterion, **kwargs)
+
+    def initialize_module(self) -> "TranslatorNet":
+        """Set up translator, critic and averaged translator; skorch calls this."""
+        super().initialize_module()
+        self.critic_ = self.initialized_instance(self.critic, {})
+        self.average_ = averaged_copy(self.module_)
+        return self
+
+    def initialize_optimizer(self, *args, **kwargs) -> "TranslatorNet":
+        """Give translator and critic an optimizer each; skorch calls this."""
+        rate = self.settings.learning_rate
+        self.optimizer_ = torch.optim.Adam(self.module_.parameters(), rate, TRANSLATOR_BETAS)
+        self.critic_optimizer_ = torch.optim.Adam(self.critic_.parameters(), rate, CRITIC_BETAS)
+        self.n_steps_ = 0
+        return self
+
+    def train_step(self, batch, **fit_params) -> dict[str, Any]:
+        """Update critic and translator on one batch; skorch calls this."""
+        rows = to_device(batch[0], self.device)
+        self._set_training(True)
+        maps = translate(self.module_, rows)
+        terms = dict.fromkeys(TERMS, math.nan)
+        playing = len(self.history) > self.settings.warmup_epochs
+        if playing:
+            terms["critic"] = self.critic_step(maps)
+        terms.update(self.translator_step(maps, rows, playing=playing))
+        self.n_steps_ += 1
+        decay = min(self.settings.ema_decay, self.n_steps_ / (self.n_steps_ + EMA_RAMP))
+        update_average(self.average_, self.module_, decay=decay)
+        for name, value in terms.items():
+            self.history.record_batch(name, value)
+        weights = self.settings.weights
+        total = sum(weights[n] * v for n, v in terms.items() if n in weights and not math.isnan(v))
+        return {"loss": torch.tensor(total), "y_pred": None}
+
+    def critic_step(self, maps: Maps) -> float:
+        """Update the critic; the translator isn't touched.
+
+        Parameters
+        ----------
+        maps : Maps
+            The translator's results on one batch.
+
+        Returns
+        -------
+        loss : float
+        """
+        self.critic_optimizer_.zero_grad(set_to_none=True)
+        loss = torch.zeros((), device=self.device)
+        for domain in (SYNTHETIC, OBSERVED):
+            # Real rows on top of fake ones: one pass, and one penalty for R1 and R2 together.
+            inputs = [
+                torch.cat(pair).detach().requires_grad_(True)
+                for pair in zip(maps.real(domain), maps.fake(domain), strict=True)
+            ]
+            scores = self.critic_(*inputs, domain)
+            loss = loss + self.settings.game.critic(*scores.chunk(2))
+            loss = loss + self.settings.penalty * gradient_penalty(scores, *inputs)
+        loss.backward()
+        self.critic_optimizer_.step()
+        return loss.item()
+
+    def translator_step(self, maps: Maps, rows: dict, *, playing: bool) -> dict[str, float]:
+        """Update the translator; the critic isn't touched.
+
+        Parameters
+        ----------
+        maps : Maps
+            The translator's results on `rows`.
+        rows : dict of str to dict of tensors
+            One batch of both domains.
+        playing : bool
+            Whether the critic judges; before that, the linear start is followed.
+
+        Returns
+        -------
+        terms : dict of str to float
+            Loss terms without their weights.
+        """
+        settings = self.settings
+        synthetic, observed = rows["synthetic"], rows["observed"]
+        terms = {
+            "reconstruction": spectrum_loss(maps.ss, synthetic) + spectrum_loss(maps.oo, observed),
+            "cycle": spectrum_loss(maps.sos, synthetic) + spectrum_loss(maps.oso, observed),
+            "latent": latent_loss(maps),
+            "identity": identity_loss(
+                maps.so - synthetic["x"], settings.pixel_map, settings.identity_scale
+            ),
+        }
+        if playing:
+            terms["adversarial"] = self._adversarial(maps)
+        else:
+            terms["start"] = spectrum_loss(maps.so, synthetic, target="start")
+        total = sum(settings.weights[name] * value for name, value in terms.items())
+        self.optimizer_.zero_grad(set_to_none=True)
+        total.backward()
+        self.optimizer_.step()
+        return {name: value.item() for name, value in terms.items()}
+
+    def _adversarial(self, maps: Maps) -> torch.Tensor:
+        self.critic_.requires_grad_(False)
+        try:
+            losses = [
+                self.settings.game.translator(
+                    self.critic_(*maps.real(domain), domain),
+                    self.critic_(*maps.fake(domain), domain),
+                )
+                for domain in (SYNTHETIC, OBSERVED)
+            ]
+        finally:
+            self.critic_.requires_grad_(True)
+        return sum(losses)
+
+
+class CosineRates(Callback):
+    """Lower the rates of both optimizers along a cosine, from epoch to epoch.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate to start from.
+    """
+
+    def __init__(self, learning_rate: float) -> None:
+        self.learning_rate = learning_rate
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Set the rates of this epoch; skorch calls this."""
+        done = (len(net.history) - 1) / max(1, net.max_epochs)
+        factor = LOWEST_RATE + (1 - LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
+        for optimizer in (net.optimizer_, net.critic_optimizer_):
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate * factor
+
+
+class EpochMeans(Callback):
+    """Record the mean of every loss term over the batches of an epoch."""
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Average and record; skorch calls this."""
+        for name in TERMS:
+            values = net.history[-1, "batches", :, name]
+            net.history.record(name, sum(values) / len(values))
+
+
+class EpochScores(Callback):
+    """Record scores of the averaged translator after each epoch.
+
+    Parameters
+    ----------
+    score : callable
+        ``score(net)`` -> dict of str to float.
+    """
+
+    def __init__(self, score: Callable[["TranslatorNet"], dict[str, float]]) -> None:
+        self.score = score
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Score and record; skorch calls this."""
+        for name, value in self.score(net).items():
+            net.history.record(name, value)
+
+
+def make_translator_net(
+    module: nn.Module,
+    critic: nn.Module,
+    settings: TranslatorSettings,
+    *,
+    callbacks: list[tuple[str, Callback]] | None = None,
+) -> TranslatorNet:
+    """Return an initialised net.
+
+    Parameters
+    ----------
+    module : TranslatorNetwork
+    critic : CriticNetwork
+    settings : TranslatorSettings
+    callbacks : list of (str, Callback), default=None
+        More skorch callbacks, run before the progress bar.
+
+    Returns
+    -------
+    net : TranslatorNet
+    """
+    progress = EpochProgress(
+        "translator", columns=("cycle", "adversarial", "critic"), verbose=settings.verbose
+    )
+    net = TranslatorNet(
+        module,
+        critic,
+        settings,
+        max_epochs=settings.max_epochs,
+        batch_size=settings.batch_size,
+        iterator_train=DomainBatches,
+        iterator_train__n_batches=settings.n_batches,
+        train_split=None,
+        callbacks=[
+            ("rates", CosineRates(settings.learning_rate)),
+            ("terms", EpochMeans()),
+            *(callbacks or []),
+            ("progress", progress),
+        ],
+        callbacks__print_log=None,
+        callbacks__epoch_timer=None,
+        callbacks__valid_loss=None,
+        device=settings.device,
+        verbose=0,
+    )
+    return net.initialize()

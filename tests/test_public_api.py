@@ -1,0 +1,134 @@
+"""The names that scripts rely on are there, sorted, loadable and in the reference."""
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+import spectragan
+
+MODULES = ("spectragan", "spectragan.datasets", "spectragan.diagnostics")
+REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "index.rst"
+
+# Names that may be added to, never renamed: scripts in the wild use them.
+PROMISED = {
+    "spectragan": {
+        "ContinuumNormalizer",
+        "CycleGANTranslator",
+        "LinearTranslator",
+        "MeanShiftTranslator",
+        "ObservedEmulator",
+        "Spectra",
+        "SpectrumEmulator",
+        "as_spectra",
+        "cycle_scores",
+        "gap_scores",
+        "stack_domains",
+        "tsne_gap",
+    },
+    "spectragan.datasets": {
+        "SyntheticModel",
+        "load_gaia_xp",
+        "load_miles",
+        "load_turbospectrum",
+        "make_mock_domains",
+        "make_synthetic_spectra",
+    },
+    "spectragan.diagnostics": {
+        "TSNEGapDisplay",
+        "TrainingHistoryDisplay",
+        "TranslationDisplay",
+        "cycle_scores",
+        "gap_scores",
+        "tsne_gap",
+    },
+}
+
+PROMISED_SIGNATURES = {
+    "Spectra": "flux wavelength ivar noise medium meta",
+    "stack_domains": "synthetic observed",
+    "ContinuumNormalizer": "degree",
+    "CycleGANTranslator": "network adversarial random_state device max_epochs batch_size verbose",
+    "SpectrumEmulator": "random_state device max_epochs batch_size verbose",
+    "ObservedEmulator": "emulator translator split",
+    "gap_scores": "a b random_state",
+    "cycle_scores": "translator X_synthetic X_observed",
+}
+
+PROMISED_METHODS = {
+    "CycleGANTranslator": "fit transform inverse_transform encode decode sample score",
+    "ContinuumNormalizer": "fit transform fit_transform inverse_transform",
+    "LinearTranslator": "fit transform inverse_transform encode decode sample score",
+    "MeanShiftTranslator": "fit transform inverse_transform encode decode sample score",
+    "ObservedEmulator": "predict jacobian",
+    "Spectra": "to_specutils",
+    "SpectrumEmulator": "fit predict jacobian score",
+}
+
+
+def public_names() -> list[str]:
+    return [f"{m}.{name}" for m in MODULES for name in importlib.import_module(m).__all__]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_is_sorted_without_repeats(module):
+    names = importlib.import_module(module).__all__
+    assert list(names) == sorted(set(names))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_all_resolves_and_is_listed_by_dir(module):
+    loaded = importlib.import_module(module)
+    missing = [name for name in loaded.__all__ if getattr(loaded, name, None) is None]
+    assert not missing
+    assert set(loaded.__all__) <= set(dir(loaded))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_promised_names_are_public(module):
+    assert PROMISED[module] <= set(importlib.import_module(module).__all__)
+
+
+def test_every_exception_and_warning_is_at_the_top():
+    exceptions = importlib.import_module("spectragan.exceptions")
+    classes = inspect.getmembers(exceptions, inspect.isclass)
+    own = {name for name, value in classes if value.__module__ == exceptions.__name__}
+    assert own <= set(spectragan.__all__)
+
+
+@pytest.mark.parametrize("name", PROMISED_SIGNATURES)
+def test_promised_parameters_are_there(name):
+    parameters = inspect.signature(getattr(spectragan, name)).parameters
+    assert set(PROMISED_SIGNATURES[name].split()) <= set(parameters)
+
+
+@pytest.mark.parametrize("name", PROMISED_METHODS)
+def test_promised_methods_are_there(name):
+    assert set(PROMISED_METHODS[name].split()) <= set(dir(getattr(spectragan, name)))
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_public_names_are_documented(name):
+    module, _, attribute = name.rpartition(".")
+    assert inspect.getdoc(getattr(importlib.import_module(module), attribute))
+    # Diagnostics are public from the top too, and listed there once.
+    listed = re.findall(r"^ {3}(\w+)$", REFERENCE.read_text(), flags=re.MULTILINE)
+    assert attribute in listed, f"add {attribute} to docs/reference/index.rst"
+
+
+def test_the_reference_lists_nothing_that_is_gone():
+    listed = set(re.findall(r"^ {3}(\w+)$", REFERENCE.read_text(), flags=re.MULTILINE))
+    assert listed <= {name.rpartition(".")[2] for name in public_names()}
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="NoSuchThing"):
+        _ = spectragan.NoSuchThing
+
+
+def test_versions_agree():
+    root = Path(__file__).parents[1]
+    assert f"version = {spectragan.__version__}" in (root / "setup.cfg").read_text()
+    assert f"version: {spectragan.__version__}" in (root / "CITATION.cff").read_text()
