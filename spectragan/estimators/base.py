@@ -9,22 +9,25 @@ from sklearn.utils import ClassifierTags, check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.estimators.distances import sliced_wasserstein
+from spectragan.estimators.translator_input import (
+    MIN_SPECTRA,
+    check_latent_shape,
+    holds_spectra,
+    usable_rows,
+)
 from spectragan.spectra import (
     Spectra,
-    as_spectra,
     check_domain,
     check_domain_scales,
-    check_same_grid,
     like_input,
     split_domains,
     validate_spectra,
 )
-from spectragan.spectra.convert import kind_of
 from spectragan.spectra.domains import DOMAINS
+from spectragan.spectra.inputs import check_count, check_set
 from spectragan.training.representation import DomainData, SubspaceRepresentation
 
 SYNTHETIC, OBSERVED = 0, 1
-MIN_SPECTRA = 2
 MIN_PIXELS = 2
 SCORE_DIRECTIONS = 100
 
@@ -103,8 +106,9 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         X : spectra of shape (n_spectra, n_pixels)
+            All of one domain.
         domain : {0, 1, "synthetic", "observed"}
-            The domain of all of them.
+            Which one.
 
         Returns
         -------
@@ -128,6 +132,7 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Parameters
         ----------
         shared : array-like of shape (n_spectra, n_shared)
+            What both domains have in common, as `encode` gives it.
         split : array-like of shape (n_spectra, n_split), default=None
             None averages observed spectra over ``split_codes_``.
         domain : {0, 1, "synthetic", "observed"}, default=1
@@ -136,18 +141,22 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         flux : ndarray of shape (n_spectra, n_pixels)
+            In double precision, nothing masked.
 
         Raises
         ------
         NotFittedError
             Before `fit`.
         ValueError
-            If `domain` is no domain.
+            If `domain` is no domain, or the latents have another shape or aren't finite.
         """
         check_is_fitted(self)
         code = int(check_domain([domain])[0])
-        parts = [np.asarray(z, dtype=float) for z in (shared, split) if z is not None]
-        return self._decode(parts[0], parts[1] if len(parts) > 1 else None, code)
+        common = check_latent_shape(shared, "shared", self.n_shared_)
+        if split is None or code == SYNTHETIC:
+            return self._decode(common, None, code)
+        own = check_latent_shape(split, "split", self.n_split_, n_rows=len(common))
+        return self._decode(common, own, code)
 
     def sample(
         self, X: Any, n_draws: int = 16, random_state: int | np.random.RandomState | None = None
@@ -172,7 +181,10 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         ------
         NotFittedError
             Before `fit`.
+        ValueError
+            If `n_draws` isn't an integer of at least 1.
         """
+        check_count(n_draws, "n_draws")
         shared = self.encode(X, SYNTHETIC).shared
         codes = getattr(self, "split_codes_", None)
         if codes is None:
@@ -213,18 +225,17 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     def _fit_domains(self, X: Any, y: Any) -> tuple[Spectra, Spectra]:
         """Read and check the two domains of `fit`; rows without a good pixel are left out."""
         synthetic, observed = (
-            _usable(part, name)
+            usable_rows(part, name)
             for name, part in zip(DOMAINS, self._read_domains(X, y, reset=True), strict=True)
         )
         check_domain_scales(synthetic, observed)
         return synthetic, observed
 
     def _read_domains(self, X: Any, y: Any, *, reset: bool) -> tuple[Spectra, Spectra]:
-        if _holds_spectra(y):
+        if holds_spectra(y):
             synthetic = self._validate(X, reset=reset)
-            observed = as_spectra(y)
-            check_same_grid(synthetic, observed, names=("X", "y"))
-            return synthetic, observed
+            # The least number of spectra has its own message, by domain.
+            return synthetic, check_set(y, "y", like=synthetic, like_name="X", min_rows=0)
         spectra = self._validate(X, reset=reset)
         if reset and len(spectra) < 2 * MIN_SPECTRA:
             raise ValueError(
@@ -280,6 +291,10 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     def _decode(self, shared: np.ndarray, split: np.ndarray | None, domain: int) -> np.ndarray:
         """Return the spectra of `domain` with these latents."""
 
+    def __sklearn_is_fitted__(self) -> bool:
+        # Reading the spectra sets attributes, too: a fit that failed afterwards is none.
+        return hasattr(self, "n_split_")
+
     def __sklearn_tags__(self) -> Any:
         """Say that `y` is needed, and names two domains."""
         tags = super().__sklearn_tags__()
@@ -306,24 +321,3 @@ def domain_data(spectra: Spectra) -> DomainData:
         known=spectra.noise == "known",
         exact=spectra.noise == "exact",
     )
-
-
-def _usable(spectra: Spectra, name: str) -> Spectra:
-    """Return the rows that have a pixel which isn't masked."""
-    seen = (spectra.ivar > 0).any(axis=1)
-    if seen.sum() < MIN_SPECTRA:
-        found = "1 sample" if len(spectra) == 1 else f"{seen.sum()} of {len(spectra)}"
-        raise ValueError(
-            f"the {name} domain must have at least {MIN_SPECTRA} spectra with a pixel that isn't "
-            f"masked; got {found}; add more spectra."
-        )
-    return spectra if seen.all() else spectra[seen]
-
-
-def _holds_spectra(y: Any) -> bool:
-    if y is None:
-        return False
-    if kind_of(y) != "array":
-        return True
-    shape = np.asarray(y).shape
-    return len(shape) == 2 and shape[1] > 1

@@ -17,6 +17,9 @@ SMALLEST_VARIANCE = 1e-6
 class _AffineTranslator(BaseTranslator):
     """A translator that is one affine map: ``mean_o + (x - mean_s) + (c A - c) V``."""
 
+    n_shared_: int
+    n_split_: int
+
     def __init__(self, n_components: int = 20) -> None:
         self.n_components = n_components
 
@@ -33,6 +36,7 @@ class _AffineTranslator(BaseTranslator):
         Returns
         -------
         self : object
+            Fitted.
 
         Raises
         ------
@@ -47,6 +51,7 @@ class _AffineTranslator(BaseTranslator):
             flux, weights, n_components=self.n_components, rng=np.random.RandomState(0)
         )
         self._matrix = self._learn_map(parts)
+        self.n_shared_, self.n_split_ = len(self.subspace_.components), 0
         return self
 
     @abstractmethod
@@ -97,6 +102,8 @@ class MeanShiftTranslator(_AffineTranslator):
     ----------
     subspace_ : Subspace
         Means of both domains, and joint components.
+    n_shared_, n_split_ : int
+        Latents: one shared per component, none split.
     n_features_in_ : int
         Number of pixels.
     wavelength_ : Quantity of shape (n_pixels,) or None
@@ -141,6 +148,8 @@ class LinearTranslator(_AffineTranslator):
     ----------
     subspace_ : Subspace
         Means of both domains, and joint components.
+    n_shared_, n_split_ : int
+        Latents: one shared per component, none split.
     n_features_in_ : int
         Number of pixels.
     wavelength_ : Quantity of shape (n_pixels,) or None

@@ -162,6 +162,7 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         Returns
         -------
         self : SpectrumEmulator
+            The fitted emulator.
 
         Raises
         ------
@@ -222,6 +223,7 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_labels), DataFrame, Table or QTable
+            Columns with names may come in any order.
 
         Returns
         -------
@@ -248,7 +250,9 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, n_labels), DataFrame, Table or QTable
+            The labels.
         y : Spectra, specutils object, list of them, or array-like of shape (n_samples, n_pixels)
+            The spectra to compare with.
 
         Returns
         -------

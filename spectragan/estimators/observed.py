@@ -82,10 +82,12 @@ class ObservedEmulator:
         Parameters
         ----------
         labels : array-like, DataFrame or Table of shape (n_spectra, n_labels)
+            As the emulator takes them.
 
         Returns
         -------
         flux : ndarray of shape (n_spectra, n_pixels)
+            In the emulator's precision.
 
         Raises
         ------
@@ -107,6 +109,7 @@ class ObservedEmulator:
         Parameters
         ----------
         labels : array-like, DataFrame or Table of shape (n_spectra, n_labels)
+            As the emulator takes them.
 
         Returns
         -------
@@ -145,7 +148,12 @@ def _check_codes(translator: Any, split: Any) -> np.ndarray | None:
         return None
     codes = np.atleast_2d(np.asarray(split, dtype=float))
     n_split = getattr(translator, "n_split_", 0)
-    if codes.shape[1] != n_split or not np.isfinite(codes).all():
+    if (
+        codes.ndim != 2
+        or not len(codes)
+        or codes.shape[1] != n_split
+        or not np.isfinite(codes).all()
+    ):
         raise ValueError(
             f"`split` must hold {n_split} finite split latents per code; got shape "
             f"{codes.shape}; use rows of translator.encode(observed, domain=1).split."

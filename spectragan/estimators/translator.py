@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from copy import deepcopy
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,27 +10,16 @@ from torch import nn
 
 from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents, domain_data
 from spectragan.estimators.cycle import cycle_scores
+from spectragan.estimators.translator_parameters import check_pairs, check_parameters
+from spectragan.networks.pixels import SubspacePixels
 from spectragan.spectra import Spectra
 from spectragan.training.device import resolve_device
 from spectragan.training.game import build_game
-from spectragan.training.losses import adversarial_loss
 from spectragan.training.seeding import seeded
-from spectragan.training.translator_net import LOSS_TERMS, EpochScores
+from spectragan.training.translator_net import EpochScores, epoch_history
+from spectragan.training.truncation import warn_of_truncation
 
 PREDICT_ROWS = 1024
-BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
-NETWORKS = ("subspace", "conv")
-# Lowest value of each integer parameter, and whether it may be None.
-INTEGERS = {
-    "n_shared": (1, True),
-    "n_split": (0, True),
-    "n_components": (1, True),
-    "n_codes": (1, False),
-    "max_epochs": (0, False),
-    "warmup_epochs": (0, False),
-    "steps_per_epoch": (1, True),
-    "batch_size": (1, False),
-}
 
 
 class CycleGANTranslator(BaseTranslator):
@@ -222,6 +210,7 @@ class CycleGANTranslator(BaseTranslator):
         Returns
         -------
         self : object
+            Fitted.
 
         Raises
         ------
@@ -239,7 +228,10 @@ class CycleGANTranslator(BaseTranslator):
             If the components miss what the latents say about many pixels.
         """
         parts = self._fit_domains(X, y)
-        self._check_parameters()
+        check_parameters(self.get_params(deep=False))
+        pairs = None
+        if validation is not None:
+            pairs = check_pairs(validation, lambda part: self._validate(part, reset=False))
         domains = (domain_data(parts[0]), domain_data(parts[1]))
         device = resolve_device(self.device)
         with seeded(self.random_state, device) as rng:
@@ -247,17 +239,20 @@ class CycleGANTranslator(BaseTranslator):
             self.subspace_, self._representation = game.subspace, game.representation
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             self._donors = parts[OBSERVED][rows]
-            net = game.make_net(self._callbacks(validation, domains))
-            net.partial_fit(game.rows)
+            net = game.make_net(self._callbacks(pairs, domains))
+            with game.threads():
+                net.partial_fit(game.rows)
             self._take_network(net.average_, domains)
+        if isinstance(self.network_, SubspacePixels):
+            warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
         self.net_ = net
-        self.history_ = _history(net)
+        self.history_ = epoch_history(net)
         del self._donors
         return self
 
     def _take_network(self, trained: nn.Module, domains: Any) -> None:
         """Set what `transform` needs from a trained network."""
-        network = deepcopy(trained).to("cpu", torch.float64)
+        network: Any = deepcopy(trained).to("cpu", torch.float64).eval()
         self.network_ = self._representation.to_pixels(network, domains)
         probe = torch.zeros(1, self.n_features_in_, dtype=torch.float64)
         with torch.no_grad():
@@ -266,14 +261,15 @@ class CycleGANTranslator(BaseTranslator):
         self.n_shared_, self.n_split_ = (int(np.prod(shape)) for shape in self._latent_shapes)
         self.split_codes_ = self.encode(self._donors, OBSERVED).split
 
-    def _callbacks(self, validation: Any, domains: Any) -> list[tuple[str, Any]]:
-        if validation is None:
+    def _callbacks(
+        self, pairs: tuple[Spectra, Spectra] | None, domains: Any
+    ) -> list[tuple[str, Any]]:
+        if pairs is None:
             return []
-        synthetic, observed = (self._validate(part, reset=False) for part in validation)
 
         def score(net: Any) -> dict[str, float]:
             self._take_network(net.average_, domains)
-            return cycle_scores(self, synthetic, observed, random_state=0).as_dict()
+            return cycle_scores(self, *pairs, random_state=0).as_dict()
 
         return [("validation", EpochScores(score))]
 
@@ -344,43 +340,3 @@ class CycleGANTranslator(BaseTranslator):
                 for chunk in zip(*(r.split(PREDICT_ROWS) for r in rows), strict=True)
             ]
         return torch.cat(parts).numpy()
-
-    def _check_parameters(self) -> None:
-        """Raise one sentence for the first parameter that breaks its rule."""
-        adversarial_loss(self.adversarial)
-        if isinstance(self.network, nn.Module):
-            if not isinstance(self.critic, nn.Module):
-                raise ValueError(
-                    "`critic` must be a torch.nn.Module where `network` is one; got "
-                    f"{self.critic!r}; give a module that follows CriticNetwork."
-                )
-        elif self.network not in NETWORKS:
-            raise ValueError(
-                f"`network` must be one of {NETWORKS} or a torch.nn.Module; got "
-                f"{self.network!r}; use 'subspace' if in doubt."
-            )
-        for name, (lowest, optional) in INTEGERS.items():
-            value = getattr(self, name)
-            if (value is None and optional) or (_is_integer(value) and value >= lowest):
-                continue
-            raise ValueError(
-                f"`{name}` must be an integer >= {lowest}{' or None' * optional}; got {value!r}; "
-                "see the class docstring for its default."
-            )
-        for name in (*(f"{term}_weight" for term in LOSS_TERMS), "penalty", "learning_rate"):
-            value = getattr(self, name)
-            if not (np.isscalar(value) and np.isfinite(value) and value >= 0):
-                raise ValueError(
-                    f"`{name}` must be a finite number >= 0; got {value!r}; 0 switches it off."
-                )
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _history(net: Any) -> dict[str, list[float]]:
-    """Return every loss term, the critics and any validation score, one value per epoch."""
-    recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
-    names = [name for name in recorded if name not in BOOKKEEPING]
-    return {name: [float(value) for value in net.history[:, name]] for name in names}

@@ -16,7 +16,9 @@ from spectragan.networks.conv_geometry import PUBLISHED_STRIDES, ConvGeometry
 from spectragan.networks.conv_layers import (
     ConvStack,
     LatentEncoder,
+    LatentHead,
     PixelHead,
+    SubspaceAdapter,
     per_domain,
     scaled,
 )
@@ -90,6 +92,7 @@ class AdaptedConvTranslator(nn.Module):
         centre: float | torch.Tensor = 1.0,
         scale: float | torch.Tensor = 1.0,
         strides: Sequence[int] = PUBLISHED_STRIDES,
+        components: torch.Tensor | None = None,
     ) -> None:
         super().__init__()
         self.geometry = ConvGeometry(n_pixels, strides)
@@ -101,7 +104,9 @@ class AdaptedConvTranslator(nn.Module):
         outer = self.geometry.strides[:N_DOMAIN_LAYERS]
         inner = self.geometry.strides[N_DOMAIN_LAYERS:]
 
+        basis = torch.empty(0, n_pixels) if components is None else components
         self.input_gains = nn.Parameter(torch.zeros(2, n_pixels))
+        self.input_adapters = nn.ModuleList(SubspaceAdapter(basis) for _ in range(2))
         self.encoder = ConvStack((1, *domain), outer)
         self.shared_encoder = LatentEncoder((domain[-1], *trunk), n_shared, inner)
         self.split_encoder = LatentEncoder((domain[-1], *split), n_split, inner)
@@ -113,10 +118,13 @@ class AdaptedConvTranslator(nn.Module):
             nn.init.zeros_(parameter)
         self.decoder = ConvStack((trunk[0], *domain[::-1]), outer[::-1], transposed=True)
         self.head = nn.Conv1d(domain[0], 1, 1)
+        nn.init.zeros_(self.head.bias)
         self.pixel_head = PixelHead(domain[0], self.geometry.n_padded)
         self.domain_heads = nn.ModuleList(
             PixelHead(domain[0], self.geometry.n_padded) for _ in range(2)
         )
+        self.latent_head = LatentHead(n_shared * self.geometry.n_latent, n_pixels)
+        self.output_adapters = nn.ModuleList(SubspaceAdapter(basis) for _ in range(2))
 
     def encode(self, x: torch.Tensor, domain: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the latents of spectra of `domain`.
@@ -134,7 +142,7 @@ class AdaptedConvTranslator(nn.Module):
         split : tensor of shape (n_rows, n_split, n_latent)
             Of shape (n_rows, 0, n_latent) for domain 0.
         """
-        deviation = (x - self.centre[domain]) / self.scale[domain]
+        deviation = self.input_adapters[domain]((x - self.centre[domain]) / self.scale[domain])
         adapted = (1.0 + self.input_gains[domain]) * deviation
         features = self.encoder(self.geometry.pad(adapted).unsqueeze(1))
         shared = self.shared_encoder(features)
@@ -162,4 +170,5 @@ class AdaptedConvTranslator(nn.Module):
         features = self.decoder(features)
         heads = (self.head, self.pixel_head, self.domain_heads[domain])
         padded = sum(head(features) for head in heads).squeeze(1)
-        return self.centre[domain] + self.scale[domain] * self.geometry.crop(padded)
+        deviation = self.geometry.crop(padded) + self.latent_head(shared.flatten(1))
+        return self.centre[domain] + self.scale[domain] * self.output_adapters[domain](deviation)

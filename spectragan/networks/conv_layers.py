@@ -117,6 +117,95 @@ class PixelHead(nn.Module):
         return (features * self.weight).sum(dim=1, keepdim=True) + self.bias
 
 
+class LatentHead(nn.Module):
+    """Latents to flux: an affine map, which starts at zero and can be fitted in closed form.
+
+    Parameters
+    ----------
+    n_latents, n_pixels : int
+
+    Notes
+    -----
+    The weights are stored multiplied by `n_latents`: one step of Adam then changes the flux by
+    about the learning rate, however many latents there are.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.networks.conv_layers import LatentHead
+    >>> LatentHead(50, 300)(torch.ones(3, 50)).shape
+    torch.Size([3, 300])
+    """
+
+    def __init__(self, n_latents: int, n_pixels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(n_pixels, n_latents))
+        self.bias = nn.Parameter(torch.zeros(n_pixels))
+
+    def forward(self, latents: torch.Tensor) -> torch.Tensor:
+        """Return flux.
+
+        Parameters
+        ----------
+        latents : tensor of shape (n_rows, n_latents)
+
+        Returns
+        -------
+        deviation : tensor of shape (n_rows, n_pixels)
+        """
+        return self.bias + (latents / latents.shape[1]) @ self.weight.T
+
+    @torch.no_grad()
+    def set(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+        """Set the affine map.
+
+        Parameters
+        ----------
+        weight : tensor of shape (n_pixels, n_latents)
+        bias : tensor of shape (n_pixels,)
+        """
+        self.weight.copy_(weight * weight.shape[1])
+        self.bias.copy_(bias)
+
+
+class SubspaceAdapter(nn.Module):
+    """A linear map of a few directions of spectra, all others left alone; starts as identity.
+
+    Parameters
+    ----------
+    components : tensor of shape (n_components, n_pixels)
+        Orthonormal directions; none make the identity.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.networks.conv_layers import SubspaceAdapter
+    >>> SubspaceAdapter(torch.eye(4)[:2])(torch.arange(8.0).reshape(2, 4))
+    tensor([[0., 1., 2., 3.],
+            [4., 5., 6., 7.]], grad_fn=<AddBackward0>)
+    """
+
+    components: torch.Tensor
+
+    def __init__(self, components: torch.Tensor) -> None:
+        super().__init__()
+        self.register_buffer("components", components.clone())
+        self.change = nn.Parameter(torch.zeros(len(components), len(components)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the spectra with their coefficients changed.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_rows, n_pixels)
+
+        Returns
+        -------
+        adapted : tensor of shape (n_rows, n_pixels)
+        """
+        return x + (x @ self.components.T) @ self.change.T @ self.components
+
+
 def scaled(channels: Sequence[int], width: float) -> tuple[int, ...]:
     """Return numbers of channels multiplied by `width`, at least 1 each.
 

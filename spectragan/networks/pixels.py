@@ -1,5 +1,8 @@
 """Translator networks in pixel space: what estimators call once training is over."""
 
+from collections.abc import Callable
+from functools import reduce
+
 import torch
 from torch import nn
 
@@ -92,6 +95,8 @@ class SubspacePixels(PixelTranslator):
     means: torch.Tensor
     components: torch.Tensor
     scale: torch.Tensor
+    synthetic_head: torch.Tensor
+    observed_head: torch.Tensor
 
     def __init__(
         self,
@@ -164,7 +169,12 @@ def head_features(shared: torch.Tensor, split: torch.Tensor) -> torch.Tensor:
     return torch.cat([ones, shared, split, shared[:, first] * shared[:, second]], dim=1)
 
 
-def _average_over(codes: torch.Tensor, shared: torch.Tensor, decode) -> torch.Tensor:
+def _average_over(
+    codes: torch.Tensor,
+    shared: torch.Tensor,
+    decode: Callable[[torch.Tensor, torch.Tensor, int], torch.Tensor],
+) -> torch.Tensor:
     n_rows = len(shared)
-    total = sum(decode(shared, code.expand(n_rows, *code.shape), OBSERVED) for code in codes)
-    return total / len(codes)
+    parts = (decode(shared, code.expand(n_rows, *code.shape), OBSERVED) for code in codes)
+    # One after the other: all at once would need the memory of all codes.
+    return reduce(torch.add, parts) / len(codes)

@@ -36,8 +36,8 @@ class ResidualMLP(nn.Module):
     def __init__(self, n_inputs: int, n_outputs: int, hidden: Sequence[int] = (64, 64)) -> None:
         super().__init__()
         self.curved = _perceptron(n_inputs, hidden, n_outputs)
-        nn.init.zeros_(self.curved[-1].weight)
-        nn.init.zeros_(self.curved[-1].bias)
+        for parameter in self.curved[-1].parameters():
+            nn.init.zeros_(parameter)
         self.linear = nn.Linear(n_inputs, n_outputs, bias=False)
         nn.init.zeros_(self.linear.weight)
 

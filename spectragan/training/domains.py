@@ -71,7 +71,10 @@ class DomainBatches:
         orders = {name: self._order(len(part)) for name, part in parts.items()}
         for i in range(self.n_batches):
             rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
-            batch = {name: parts[name].__getitems__(orders[name][rows])[0] for name in parts}
+            batch = {
+                name: {key: values[orders[name][rows]] for key, values in part.inputs.items()}
+                for name, part in parts.items()
+            }
             yield batch, torch.empty(self.batch_size, 0)
 
     def _order(self, n_rows: int) -> torch.Tensor:

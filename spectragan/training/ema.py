@@ -34,7 +34,7 @@ def averaged_copy(module: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def update_average(average: nn.Module, module: nn.Module, *, decay: float) -> None:
-    """Move `average` towards the present weights of `module`.
+    """Move `average` towards the present weights of `module`; buffers are copied.
 
     Parameters
     ----------
@@ -44,3 +44,6 @@ def update_average(average: nn.Module, module: nn.Module, *, decay: float) -> No
         What remains of the average.
     """
     torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
+    # Running statistics are averages already.
+    for kept, present in zip(average.buffers(), module.buffers(), strict=True):
+        kept.copy_(present)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -11,11 +12,12 @@ import torch
 from skorch.callbacks import Callback
 from torch import nn
 
-from spectragan.networks.contract import SYNTHETIC
+from spectragan.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.networks.conv_adapted import AdaptedConvTranslator
 from spectragan.networks.conv_critic import ConvCritic
 from spectragan.networks.subspace import SubspaceCritic, SubspaceTranslator
 from spectragan.training.alignment import Alignment, align_latents
+from spectragan.training.conv_start import start_linearly
 from spectragan.training.dimension import intrinsic_dimension
 from spectragan.training.domains import DomainRows
 from spectragan.training.losses import adversarial_loss
@@ -27,6 +29,7 @@ from spectragan.training.representation import (
     SubspaceRepresentation,
     as_tensor,
 )
+from spectragan.training.seeding import one_thread
 from spectragan.training.subspace import Subspace, fit_subspace, noise_free_covariance
 from spectragan.training.translator_net import (
     LOSS_TERMS,
@@ -65,6 +68,11 @@ class Game:
     critic: nn.Module
     settings: TranslatorSettings
 
+    def threads(self) -> AbstractContextManager[None]:
+        """Return the context to train in: small networks do best on one thread."""
+        small = isinstance(self.representation, SubspaceRepresentation)
+        return one_thread() if small else nullcontext()
+
     def make_net(self, callbacks: list[tuple[str, Callback]]) -> TranslatorNet:
         """Return an initialised net.
 
@@ -100,23 +108,23 @@ def build_game(
     -------
     game : Game
     """
+    synthetic, observed = domains
     subspace = fit_subspace(
-        tuple(data.flux for data in domains),
-        tuple(data.weights for data in domains),
+        (synthetic.flux, observed.flux),
+        (synthetic.weights, observed.weights),
         n_components=parameters["n_components"],
         rng=rng,
     )
-    in_subspace = isinstance(parameters["network"], str) and parameters["network"] == "subspace"
-    kind = SubspaceRepresentation if in_subspace else PixelRepresentation
-    representation = kind(subspace)
+    representation = _representation(subspace, parameters["network"])
     projected = [subspace.project(data.flux, data.weights, d) for d, data in enumerate(domains)]
     rows = [representation.rows(data, d, *projected[d]) for d, data in enumerate(domains)]
-    covariances = tuple(
-        noise_free_covariance(*projected[d], data.known) for d, data in enumerate(domains)
+    covariances = (
+        noise_free_covariance(*projected[SYNTHETIC], synthetic.known),
+        noise_free_covariance(*projected[OBSERVED], observed.known),
     )
     start = _align(subspace, covariances, START_LATENTS, START_SPLIT)
     rows[SYNTHETIC]["start"] = representation.start(rows[SYNTHETIC]["x"], start.translation)
-    if in_subspace:
+    if isinstance(representation, SubspaceRepresentation):
         n_shared = parameters["n_shared"] or _count_shared(subspace, projected[SYNTHETIC][0])
         n_split = N_SPLIT if parameters["n_split"] is None else parameters["n_split"]
         module, critic = _subspace_networks(
@@ -124,6 +132,8 @@ def build_game(
         )
     else:
         module, critic = _pixel_networks(representation, parameters)
+        if isinstance(module, AdaptedConvTranslator) and len(module.input_adapters[1].change):
+            start_linearly(module, start, (rows[SYNTHETIC], rows[OBSERVED]))
     return Game(
         subspace,
         representation,
@@ -132,6 +142,13 @@ def build_game(
         critic,
         _settings(representation, rows, parameters, device),
     )
+
+
+def _representation(
+    subspace: Subspace, network: str | nn.Module
+) -> SubspaceRepresentation | PixelRepresentation:
+    in_subspace = isinstance(network, str) and network == "subspace"
+    return SubspaceRepresentation(subspace) if in_subspace else PixelRepresentation(subspace)
 
 
 def _count_shared(subspace: Subspace, coefficients: np.ndarray) -> int:
@@ -180,7 +197,8 @@ def _pixel_networks(
         "scale": size or 1.0,
         **given,
     }
-    translator = AdaptedConvTranslator(representation.size, **shared)
+    components = as_tensor(subspace.components)
+    translator = AdaptedConvTranslator(representation.size, components=components, **shared)
     return translator, ConvCritic(representation.size, **shared)
 
 
@@ -193,13 +211,13 @@ def _settings(
     largest = max(len(part["x"]) for part in rows)
     batch_size = min(parameters["batch_size"], largest)
     needed = math.ceil(PASSES_PER_EPOCH * largest / batch_size)
-    pixel_map = representation.pixel_map()
+    matrix, shift = pixel_map = representation.pixel_map()
     return TranslatorSettings(
         weights={name: parameters[f"{name}_weight"] for name in LOSS_TERMS},
         game=adversarial_loss(parameters["adversarial"]),
         penalty=parameters["penalty"],
         identity_scale=_identity_scale(rows[SYNTHETIC], pixel_map),
-        pixel_map=tuple(None if part is None else part.to(device) for part in pixel_map),
+        pixel_map=(None if matrix is None else matrix.to(device), shift.to(device)),
         warmup_epochs=min(parameters["warmup_epochs"], parameters["max_epochs"]),
         max_epochs=parameters["max_epochs"],
         batch_size=batch_size,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from spectragan.networks.contract import OBSERVED, SYNTHETIC
+from spectragan.networks.contract import OBSERVED, SYNTHETIC, TranslatorNetwork
 from spectragan.networks.pixels import PixelTranslator, SubspacePixels, head_features
 from spectragan.training.head import fit_head
 from spectragan.training.padding import map_padded
@@ -153,7 +153,7 @@ class SubspaceRepresentation:
         return as_tensor(matrix[some]), as_tensor((means[OBSERVED] - means[SYNTHETIC])[some])
 
     def to_pixels(
-        self, network: torch.nn.Module, domains: tuple[DomainData, DomainData]
+        self, network: TranslatorNetwork, domains: tuple[DomainData, DomainData]
     ) -> PixelTranslator:
         """Return the trained network between pixels, with full-pixel heads fitted.
 
@@ -168,12 +168,18 @@ class SubspaceRepresentation:
         -------
         pixels : SubspacePixels
         """
-        heads = tuple(self._head(network, domains[d], d) for d in (SYNTHETIC, OBSERVED))
-        means, components = self.subspace.means, self.subspace.components
-        tensors = (torch.as_tensor(a) for a in (means, components, self.scale))
-        return SubspacePixels(network, *tensors, heads)
+        return SubspacePixels(
+            network,
+            torch.as_tensor(self.subspace.means),
+            torch.as_tensor(self.subspace.components),
+            torch.as_tensor(self.scale),
+            (
+                self._head(network, domains[SYNTHETIC], SYNTHETIC),
+                self._head(network, domains[OBSERVED], OBSERVED),
+            ),
+        )
 
-    def _head(self, network: torch.nn.Module, data: DomainData, domain: int) -> torch.Tensor:
+    def _head(self, network: TranslatorNetwork, data: DomainData, domain: int) -> torch.Tensor:
         coefficients, _ = self.subspace.project(data.flux, data.weights, domain)
         x = torch.as_tensor(coefficients / self.scale)
         features = map_padded(lambda rows: head_features(*network.encode(rows, domain)), x)
@@ -227,7 +233,7 @@ class PixelRepresentation:
         return None, torch.zeros(())
 
     def to_pixels(
-        self, network: torch.nn.Module, domains: tuple[DomainData, DomainData]
+        self, network: TranslatorNetwork, domains: tuple[DomainData, DomainData]
     ) -> PixelTranslator:
         """Return the trained network: it works on pixels already."""
         return PixelTranslator(network)

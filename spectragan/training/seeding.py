@@ -61,3 +61,26 @@ def _fork_arguments(device: torch.device | str | None) -> dict:
         return {"devices": range(torch.cuda.device_count()) if initialised else []}
     count = torch.get_device_module(kind).device_count()
     return {"devices": range(count), "device_type": kind}
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Run a block with torch on one thread.
+
+    For networks of a few thousand weights: splitting their products costs more than it saves, a
+    lot more on a busy machine, and would let results depend on the number of cores.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.training.seeding import one_thread
+    >>> with one_thread():
+    ...     torch.get_num_threads()
+    1
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

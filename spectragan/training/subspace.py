@@ -131,7 +131,8 @@ def fit_subspace(
     values, components = _components(residual, mask, max(1, largest), rng)
     if n_components is None:
         variance = np.concatenate([_noise_variance(w) for w in kept]) * scale**2
-        n_kept = count_components(values, residual, np.where(mask, variance, 0.0), rng)
+        left_out = np.where(mask, residual - residual @ components.T @ components, 0.0)
+        n_kept = count_components(values, left_out, np.where(mask, variance, 0.0), rng)
         values, components = values[:n_kept], components[:n_kept]
     return Subspace(means, components, np.maximum(values, 1e-6 * values[0]) / np.sqrt(2))
 
@@ -159,16 +160,17 @@ def noise_free_covariance(
 
 
 def count_components(
-    values: np.ndarray, residual: np.ndarray, variance: np.ndarray, rng: np.random.RandomState
+    values: np.ndarray, left_out: np.ndarray, variance: np.ndarray, rng: np.random.RandomState
 ) -> int:
     """Return how many singular values rise above those of noise alone.
 
     Parameters
     ----------
     values : ndarray of shape (n_components,)
-        Singular values of `residual`, falling.
-    residual, variance : ndarray of shape (n_spectra, n_pixels)
-        The spectra, and the variance of their noise where it is known, else 0.
+        Singular values, falling.
+    left_out, variance : ndarray of shape (n_spectra, n_pixels)
+        What the components leave of the spectra, and the variance of their noise where it is
+        known, else 0.
     rng : RandomState
 
     Returns
@@ -178,19 +180,18 @@ def count_components(
 
     Notes
     -----
-    Parallel analysis [1]_: with known errors, the noise is drawn from them; otherwise every pixel
-    is shuffled over the spectra, which leaves its variance and breaks what it shares with others.
+    Parallel analysis [1]_: with known errors, the noise is drawn from them. Otherwise it is taken
+    to be what the components leave out, every pixel shuffled over the spectra: that keeps its
+    variance and breaks what it shares with others.
 
     References
     ----------
     .. [1] Horn, J. L. 1965, Psychometrika, 30, 179.
     """
     if variance.any():
-        null = rng.normal(size=residual.shape) * np.sqrt(variance)
+        null = rng.normal(size=left_out.shape) * np.sqrt(variance)
     else:
-        null = (
-            rng.permuted(residual, axis=0) if hasattr(rng, "permuted") else _shuffled(residual, rng)
-        )
+        null = _shuffled(left_out, rng)
     largest = randomized_svd(null, 1, n_iter=3, random_state=rng)[1][0]
     return max(1, int(np.count_nonzero(values > largest)))
 
@@ -202,7 +203,9 @@ def _shuffled(rows: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
 def _domain_means(flux: tuple, good: tuple) -> np.ndarray:
     """Return both mean spectra; a pixel that one domain lacks gets the other domain's mean."""
     counts = np.stack([mask.sum(axis=0) for mask in good])
-    sums = np.stack([np.where(m, f, 0).sum(axis=0) for f, m in zip(flux, good, strict=True)])
+    pairs = zip(flux, good, strict=True)
+    # Single precision would lose digits over thousands of spectra.
+    sums = np.stack([np.where(m, f, 0).sum(axis=0, dtype=float) for f, m in pairs])
     means = sums / np.maximum(counts, 1)
     return np.where(counts > 0, means, means[::-1])
 

@@ -22,6 +22,7 @@ LOSS_TERMS = ("reconstruction", "cycle", "latent", "identity", "start", "adversa
 TERMS = (*LOSS_TERMS, "critic")
 LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
 EMA_RAMP = 10  # steps: the average forgets the start, where weights move fastest
+BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
 TRANSLATOR_BETAS = (0.5, 0.99)
 CRITIC_BETAS = (0.0, 0.99)  # no momentum: it would push on after the translator has moved
 
@@ -193,7 +194,7 @@ class TranslatorNet(NeuralNet):
             terms["adversarial"] = self._adversarial(maps)
         else:
             terms["start"] = spectrum_loss(maps.so, synthetic, target="start")
-        total = sum(settings.weights[name] * value for name, value in terms.items())
+        total = torch.stack([settings.weights[n] * value for n, value in terms.items()]).sum()
         self.optimizer_.zero_grad(set_to_none=True)
         total.backward()
         self.optimizer_.step()
@@ -211,7 +212,7 @@ class TranslatorNet(NeuralNet):
             ]
         finally:
             self.critic_.requires_grad_(True)
-        return sum(losses)
+        return torch.stack(losses).sum()
 
 
 class CosineRates(Callback):
@@ -250,17 +251,23 @@ class EpochScores(Callback):
 
     Parameters
     ----------
-    score : callable
-        ``score(net)`` -> dict of str to float.
+    score : callable or None
+        ``score(net)`` -> dict of str to float. It is let go when training ends: it may hold all
+        spectra, which a pickled net should not carry along.
     """
 
-    def __init__(self, score: Callable[["TranslatorNet"], dict[str, float]]) -> None:
+    def __init__(self, score: Callable[["TranslatorNet"], dict[str, float]] | None) -> None:
         self.score = score
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
         """Score and record; skorch calls this."""
-        for name, value in self.score(net).items():
-            net.history.record(name, value)
+        if self.score is not None:
+            for name, value in self.score(net).items():
+                net.history.record(name, value)
+
+    def on_train_end(self, net, X=None, y=None, **kwargs) -> None:
+        """Let go of what scored; skorch calls this."""
+        self.score = None
 
 
 def make_translator_net(
@@ -309,3 +316,20 @@ def make_translator_net(
         verbose=0,
     )
     return net.initialize()
+
+
+def epoch_history(net: NeuralNet) -> dict[str, list[float]]:
+    """Return what was recorded of every epoch.
+
+    Parameters
+    ----------
+    net : NeuralNet
+
+    Returns
+    -------
+    history : dict of str to list of float
+        Every loss term, the critics' loss, and any score: one value per epoch.
+    """
+    recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
+    names = [name for name in recorded if name not in BOOKKEEPING]
+    return {name: [float(value) for value in net.history[:, name]] for name in names}

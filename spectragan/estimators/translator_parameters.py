@@ -1,0 +1,138 @@
+"""Check the parameters of `CycleGANTranslator`: one sentence for the first that breaks its rule."""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+from torch import nn
+
+from spectragan.estimators.cycle import MIN_PAIRS
+from spectragan.spectra import Spectra
+from spectragan.training.losses import adversarial_loss
+from spectragan.training.translator_net import LOSS_TERMS
+
+NETWORKS = ("subspace", "conv")
+# Lowest value of each integer parameter, and whether it may be None.
+INTEGERS = {
+    "n_shared": (1, True),
+    "n_split": (0, True),
+    "n_components": (1, True),
+    "n_codes": (1, False),
+    "max_epochs": (0, False),
+    "warmup_epochs": (0, False),
+    "steps_per_epoch": (1, True),
+    "batch_size": (1, False),
+}
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise one sentence for the first parameter that breaks its rule.
+
+    Parameters
+    ----------
+    parameters : mapping of str to object
+        Those of `spectragan.CycleGANTranslator`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter breaks its rule.
+    """
+    adversarial_loss(parameters["adversarial"])
+    _check_networks(parameters["network"], parameters["critic"])
+    _check_integers(parameters)
+    for name in (*(f"{term}_weight" for term in LOSS_TERMS), "penalty", "learning_rate"):
+        value = parameters[name]
+        if not (_is_number(value) and value >= 0):
+            raise ValueError(
+                f"`{name}` must be a finite number >= 0; got {value!r}; 0 switches it off."
+            )
+    _check_shapes(parameters["hidden"], parameters["width"], parameters["ema_decay"])
+
+
+def check_pairs(validation: Any, read: Callable[[Any], Spectra]) -> tuple[Spectra, Spectra]:
+    """Return the pairs that are scored during training.
+
+    Parameters
+    ----------
+    validation : tuple of (synthetic, observed) spectra
+    read : callable
+        Turns spectra of any kind into `Spectra` on the grid of the fit.
+
+    Returns
+    -------
+    synthetic, observed : Spectra
+
+    Raises
+    ------
+    ValueError
+        If these aren't two sets of equally many spectra.
+    """
+    if not (isinstance(validation, tuple | list) and len(validation) == 2):
+        raise ValueError(
+            "`validation` must be a pair (synthetic, observed) of spectra; got "
+            f"{type(validation).__name__}; give two sets of the same stars."
+        )
+    synthetic, observed = (read(part) for part in validation)
+    if len(synthetic) != len(observed) or len(synthetic) < MIN_PAIRS:
+        raise ValueError(
+            f"`validation` must hold {MIN_PAIRS} pairs or more, row by row; got "
+            f"{len(synthetic)} synthetic and {len(observed)} observed spectra; give the same "
+            "stars in both."
+        )
+    return synthetic, observed
+
+
+def _check_networks(network: Any, critic: Any) -> None:
+    if isinstance(network, nn.Module):
+        if not isinstance(critic, nn.Module):
+            raise ValueError(
+                "`critic` must be a torch.nn.Module where `network` is one; got "
+                f"{critic!r}; give a module that follows CriticNetwork."
+            )
+    elif not (isinstance(network, str) and network in NETWORKS):
+        raise ValueError(
+            f"`network` must be one of {NETWORKS} or a torch.nn.Module; got "
+            f"{network!r}; use 'subspace' if in doubt."
+        )
+
+
+def _check_integers(parameters: Mapping[str, Any]) -> None:
+    for name, (lowest, optional) in INTEGERS.items():
+        value = parameters[name]
+        if (value is None and optional) or (_is_integer(value) and value >= lowest):
+            continue
+        raise ValueError(
+            f"`{name}` must be an integer >= {lowest}{' or None' * optional}; got {value!r}; "
+            "see the class docstring for its default."
+        )
+    if parameters["network"] == "conv" and parameters["n_split"] == 0:
+        raise ValueError(
+            "`n_split` must be >= 1 where `network` is 'conv'; got 0; use network='subspace' "
+            "for a translator without split latents."
+        )
+
+
+def _check_shapes(hidden: Any, width: Any, ema_decay: Any) -> None:
+    sizes = list(hidden) if isinstance(hidden, Sequence) and not isinstance(hidden, str) else [0]
+    if not all(_is_integer(size) and size >= 1 for size in sizes):
+        raise ValueError(
+            f"`hidden` must be a sequence of integers >= 1; got {hidden!r}; use (64, 64) if in "
+            "doubt."
+        )
+    if not (_is_number(width) and width > 0):
+        raise ValueError(f"`width` must be a finite number > 0; got {width!r}; 1 is the default.")
+    if not (_is_number(ema_decay) and 0 <= ema_decay < 1):
+        raise ValueError(
+            f"`ema_decay` must be a number >= 0 and < 1; got {ema_decay!r}; 0 uses the last "
+            "weights alone."
+        )
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
