@@ -143,7 +143,7 @@ lines = {
 for label, (flux, color) in lines.items():
     axes[0].plot(wavelength[window], flux[window], color=color, lw=1.2, label=label)
 axes[0].set(xlabel="wavelength in air (Å)", ylabel="normalised flux")
-axes[0].legend(frameon=False, fontsize="small", loc="lower left")
+axes[0].legend(frameon=False, fontsize="small", loc="lower right")
 bins = np.geomspace(0.004, 0.15, 30)
 for name, color in (("raw", "#D55E00"), ("linear", "0.6"), ("CycleGAN", "#0072B2")):
     axes[1].hist(fits[name][1], bins, histtype="step", lw=1.8, color=color, label=name)

@@ -16,7 +16,6 @@ _HOMES = {
         "DomainScaleWarning",
         "GridMismatchError",
         "LabelExtrapolationWarning",
-        "LabelMismatchWarning",
         "NaNFluxWarning",
         "SpectraganWarning",
         "SubspaceTruncationWarning",

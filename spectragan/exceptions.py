@@ -8,7 +8,6 @@ __all__ = [
     "DomainScaleWarning",
     "GridMismatchError",
     "LabelExtrapolationWarning",
-    "LabelMismatchWarning",
     "NaNFluxWarning",
     "SpectraganWarning",
     "SubspaceTruncationWarning",
@@ -42,10 +41,6 @@ class DomainScaleWarning(SpectraganWarning):
 
 class LabelExtrapolationWarning(SpectraganWarning):
     """Labels lie outside the range that the model was trained on."""
-
-
-class LabelMismatchWarning(SpectraganWarning):
-    """The label distributions of the two domains seem to differ, which biases a translation."""
 
 
 class SubspaceTruncationWarning(SpectraganWarning):

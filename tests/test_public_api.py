@@ -9,7 +9,7 @@ import pytest
 
 import spectragan
 
-MODULES = ("spectragan", "spectragan.datasets", "spectragan.diagnostics")
+MODULES = ("spectragan", "spectragan.datasets", "spectragan.diagnostics", "spectragan.networks")
 REFERENCE = Path(__file__).parents[1] / "docs" / "reference" / "index.rst"
 
 # Names that may be added to, never renamed: scripts in the wild use them.
@@ -36,6 +36,7 @@ PROMISED = {
         "make_mock_domains",
         "make_synthetic_spectra",
     },
+    "spectragan.networks": {"ConvCritic", "ConvTranslator", "CriticNetwork", "TranslatorNetwork"},
     "spectragan.diagnostics": {
         "TSNEGapDisplay",
         "TrainingHistoryDisplay",

@@ -205,8 +205,9 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         score : float
-            Minus the sliced Wasserstein distance of both sets' coefficients in the subspace of
-            `fit`, each in units of its spread; 0 is best. `spectragan.gap_scores` says more.
+            Minus the sliced Wasserstein distance of both sets in the subspace of `fit`, in units
+            of the largest spread there; split latents are drawn, not averaged over. 0 is best.
+            `spectragan.gap_scores` says more.
 
         Raises
         ------
@@ -215,8 +216,9 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         """
         check_is_fitted(self)
         synthetic, observed = self._read_domains(X, y, reset=False)
-        translated = self._transform_domain(synthetic, SYNTHETIC)
-        a, b = (self._coefficients(s, OBSERVED) for s in (translated, observed))
+        # One draw, no average: split latents are part of how observed spectra differ.
+        drawn = synthetic.with_flux(self.sample(synthetic, 1, random_state=0)[0], noise="exact")
+        a, b = (self._coefficients(s, OBSERVED) for s in (drawn, observed))
         rng = np.random.default_rng(0)
         n = min(len(a), len(b))
         a, b = (c[np.sort(rng.permutation(len(c))[:n])] for c in (a, b))
@@ -269,7 +271,9 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _coefficients(self, spectra: Spectra, domain: int) -> np.ndarray:
         data = domain_data(spectra)
-        return self.subspace_.project(data.flux, data.weights, domain)[0] / self.subspace_.spread
+        return (
+            self.subspace_.project(data.flux, data.weights, domain)[0] / self.subspace_.spread.max()
+        )
 
     @abstractmethod
     def _translate(

@@ -70,6 +70,7 @@ class TranslatorNetwork(Protocol):
         Returns
         -------
         x : tensor of shape (n_rows, n_pixels)
+            Flux.
         """
         ...
 

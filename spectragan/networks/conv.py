@@ -127,6 +127,7 @@ class ConvTranslator(nn.Module):
         Returns
         -------
         shared : tensor of shape (n_rows, n_shared, n_latent)
+            What both domains have in common.
         split : tensor of shape (n_rows, n_split, n_latent)
             Of shape (n_rows, 0, n_latent) for domain 0.
         """
@@ -142,6 +143,7 @@ class ConvTranslator(nn.Module):
         Parameters
         ----------
         shared : tensor of shape (n_rows, n_shared, n_latent)
+            What both domains have in common.
         split : tensor of shape (n_rows, n_split, n_latent)
             Ignored for domain 0.
         domain : {0, 1}
@@ -150,6 +152,7 @@ class ConvTranslator(nn.Module):
         Returns
         -------
         x : tensor of shape (n_rows, n_pixels)
+            Flux.
         """
         features = self.shared_decoder(shared)
         if domain == OBSERVED:

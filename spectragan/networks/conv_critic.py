@@ -129,6 +129,7 @@ class ConvCritic(nn.Module):
         x : tensor of shape (n_rows, n_pixels)
             Finite flux.
         shared : tensor of shape (n_rows, n_shared, n_latent)
+            What both domains have in common.
         split : tensor of shape (n_rows, n_split, n_latent)
             Ignored for domain 0.
         domain : {0, 1}

@@ -1,1 +1,1 @@
-"""Placeholder of the training layer."""
+"""Training: losses, skorch nets, and what they are fed with."""

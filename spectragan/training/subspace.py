@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
-BASIS_ROWS = 4000  # per domain: components are learned from at most so many spectra
-FILL_ITERATIONS = 4  # masked pixels are filled with what the components say about them
+BASIS_ROWS = 2000  # per domain: components are learned from at most so many spectra
+POWER_ITERATIONS = 3  # of the randomised decomposition: leading components are far apart
+FILL_ITERATIONS = 3  # masked pixels are filled with what the components say about them
 # More translate no better (measured at 39), and the precision of a spectrum has their square.
 MAX_COMPONENTS = 20
 CHUNK_ROWS = 512
@@ -54,12 +55,14 @@ class Subspace:
         n = len(self.components)
         coefficients = np.empty((len(flux), n))
         covariance = np.empty((len(flux), n, n))
-        pairs = (self.components[:, None] * self.components).reshape(n * n, -1)
+        first, second = np.triu_indices(n)
+        pairs = self.components[first] * self.components[second]
         for start in range(0, len(flux), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             weight = np.asarray(weights[rows], dtype=float)
             residual = np.where(weight > 0, flux[rows] - self.means[domain], 0.0)
-            precision = (weight @ pairs.T).reshape(-1, n, n)
+            precision = np.empty((len(weight), n, n))
+            precision[:, first, second] = precision[:, second, first] = weight @ pairs.T
             size = np.einsum("nii->n", precision) / n
             prior = PRIOR_PRECISION * np.where(size > 0, size, 1.0)[:, None, None] * np.eye(n)
             covariance[rows] = np.linalg.inv(precision + prior)
@@ -122,10 +125,12 @@ def fit_subspace(
     for domain in (0, 1):
         rows = _some_rows(len(flux[domain]), rng)
         masks.append(good[domain][rows])
-        parts.append(np.where(masks[-1], flux[domain][rows] - means[domain], 0.0))
+        parts.append(
+            np.where(masks[-1], flux[domain][rows] - means[domain], 0.0).astype(np.float32)
+        )
         kept.append(weights[domain][rows])
     # Both domains count the same, however many spectra each has.
-    scale = np.concatenate([np.full((len(p), 1), len(p) ** -0.5) for p in parts])
+    scale = np.concatenate([np.full((len(p), 1), len(p) ** -0.5, np.float32) for p in parts])
     residual, mask = np.concatenate(parts) * scale, np.concatenate(masks)
     largest = min(len(residual) - 2, residual.shape[1], n_components or MAX_COMPONENTS)
     values, components = _components(residual, mask, max(1, largest), rng)
@@ -134,7 +139,9 @@ def fit_subspace(
         left_out = np.where(mask, residual - residual @ components.T @ components, 0.0)
         n_kept = count_components(values, left_out, np.where(mask, variance, 0.0), rng)
         values, components = values[:n_kept], components[:n_kept]
-    return Subspace(means, components, np.maximum(values, 1e-6 * values[0]) / np.sqrt(2))
+    spread = np.maximum(values, 1e-6 * values[0]) / np.sqrt(2)
+    # Single precision was enough to find the components, but they must be orthonormal.
+    return Subspace(means, np.linalg.qr(components.T.astype(float))[0].T, spread.astype(float))
 
 
 def noise_free_covariance(
@@ -220,7 +227,9 @@ def _components(
     """Return singular values and components, masked pixels filled with what these say."""
     filled = residual
     for _ in range(1 if mask.all() else FILL_ITERATIONS):
-        left, values, components = randomized_svd(filled, n_components, random_state=rng)
+        left, values, components = randomized_svd(
+            filled, n_components, n_iter=POWER_ITERATIONS, random_state=rng
+        )
         filled = np.where(mask, residual, (left * values) @ components)
     kept = values > 1e-9 * values[0]
     kept[0] = True

@@ -85,7 +85,9 @@ def test_fit_subspace_fills_masked_pixels_of_rank_deficient_spectra(monkeypatch)
     filled = fit(np.where(weights > 0, flux, 1e6), weights)
     assert angle(fit(flux).components, components) < 1e-6
     monkeypatch.setattr(module, "FILL_ITERATIONS", 1)  # masked pixels stay at the mean
-    assert angle(filled.components, components) < 0.1 * angle(fit(flux, weights).components, components)
+    assert angle(filled.components, components) < 0.1 * angle(
+        fit(flux, weights).components, components
+    )
     np.testing.assert_allclose(filled.spread, fit(flux).spread, rtol=0.02)
 
 
