@@ -8,6 +8,9 @@ import numpy as np
 
 from spectragan.spectra import Spectra
 
+# Errors of two sets that differ by less look alike to a classifier of some hundred spectra.
+ALIKE = 1.25
+
 
 def lend_noise(spectra: Spectra, lenders: Spectra, rng: np.random.Generator) -> Spectra:
     """Give every exact row the mask, and where it is known the noise, of a random lender.
@@ -69,10 +72,21 @@ def match_noise(a: Spectra, b: Spectra, rng: np.random.Generator) -> tuple[Spect
     a, b : Spectra
         The same sets with noise lent to exact rows.
     matched : bool
-        False if any row's noise is "unknown": it can be neither lent nor checked.
+        False if any row's noise is "unknown", which can be neither lent nor checked, or if both
+        sets have known errors, but of different size: nothing is added to those.
     """
-    matched = not ((a.noise == "unknown").any() or (b.noise == "unknown").any())
+    unknown = (a.noise == "unknown").any() or (b.noise == "unknown").any()
+    levels = [_noise_level(part) for part in (a, b) if (part.noise == "known").any()]
+    alike = len(levels) < 2 or max(levels) <= ALIKE * min(levels)
+    matched = bool(alike and not unknown)
     return lend_noise(a, b, rng), lend_noise(b, a, rng), matched
+
+
+def _noise_level(spectra: Spectra) -> float:
+    """Return the median error of a good pixel of the rows whose errors are known."""
+    ivar = spectra.ivar[spectra.noise == "known"]
+    good = ivar[ivar > 0]
+    return float(np.median(good) ** -0.5) if len(good) else 0.0
 
 
 def relative_weights(sets: list[Spectra]) -> list[np.ndarray]:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils import ClassifierTags, check_random_state
+from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.estimators.distances import sliced_wasserstein
@@ -24,7 +24,7 @@ from spectragan.spectra import (
     validate_spectra,
 )
 from spectragan.spectra.domains import DOMAINS
-from spectragan.spectra.inputs import check_count, check_set
+from spectragan.spectra.inputs import check_count, check_set, make_rng
 from spectragan.training.representation import DomainData, SubspaceRepresentation
 
 SYNTHETIC, OBSERVED = 0, 1
@@ -169,7 +169,7 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             Synthetic.
         n_draws : int, default=16
             Translations per spectrum.
-        random_state : int, RandomState instance or None, default=None
+        random_state : int, RandomState, Generator or None, default=None
             Draws the split latents.
 
         Returns
@@ -189,7 +189,7 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         codes = getattr(self, "split_codes_", None)
         if codes is None:
             return np.repeat(self._decode(shared, None, OBSERVED)[None], n_draws, axis=0)
-        rows = check_random_state(random_state).randint(len(codes), size=(n_draws, len(shared)))
+        rows = make_rng(random_state).integers(len(codes), size=(n_draws, len(shared)))
         return np.stack([self._decode(shared, codes[drawn], OBSERVED) for drawn in rows])
 
     def score(self, X: Any, y: Any) -> float:
@@ -205,9 +205,9 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         score : float
-            Minus the sliced Wasserstein distance of both sets in the subspace of `fit`, in units
-            of the largest spread there; split latents are drawn, not averaged over. 0 is best.
-            `spectragan.gap_scores` says more.
+            Minus the sliced Wasserstein distance of both sets of fluxes, in units of the scatter
+            of the observed ones, whatever the translator's parameters. Split latents are drawn,
+            not averaged over. 0 is best; `spectragan.gap_scores` says more.
 
         Raises
         ------
@@ -218,11 +218,13 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         synthetic, observed = self._read_domains(X, y, reset=False)
         # One draw, no average: split latents are part of how observed spectra differ.
         drawn = synthetic.with_flux(self.sample(synthetic, 1, random_state=0)[0], noise="exact")
-        a, b = (self._coefficients(s, OBSERVED) for s in (drawn, observed))
         rng = np.random.default_rng(0)
-        n = min(len(a), len(b))
-        a, b = (c[np.sort(rng.permutation(len(c))[:n])] for c in (a, b))
-        return -sliced_wasserstein(a, b, SCORE_DIRECTIONS, rng)
+        n = min(len(drawn), len(observed))
+        a, b = (
+            _complete(part[np.sort(rng.permutation(len(part))[:n])]) for part in (drawn, observed)
+        )
+        scatter = float(np.sqrt(b.var(axis=0).mean())) or 1.0
+        return -sliced_wasserstein(a, b, SCORE_DIRECTIONS, rng) / scatter
 
     def _fit_domains(self, X: Any, y: Any) -> tuple[Spectra, Spectra]:
         """Read and check the two domains of `fit`; rows without a good pixel are left out."""
@@ -249,6 +251,13 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
 
     def _validate(self, X: Any, *, reset: bool) -> Spectra:
         spectra = validate_spectra(self, X, reset=reset)
+        if reset:
+            self.unit_ = spectra.unit
+        elif spectra.unit != self.unit_:
+            raise ValueError(
+                f"`X` must have the flux unit of fit, '{self.unit_}'; got '{spectra.unit}'; "
+                "convert it, or normalise both the same way first."
+            )
         if spectra.shape[1] < MIN_PIXELS:
             raise ValueError(
                 f"`X` must have at least {MIN_PIXELS} pixels; got {spectra.shape[1]} feature(s) "
@@ -268,12 +277,6 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
         """Return flux of shape (n_spectra, n_pixels), float64, masked pixels filled."""
         return SubspaceRepresentation(self.subspace_).fill(domain_data(spectra), domain)
-
-    def _coefficients(self, spectra: Spectra, domain: int) -> np.ndarray:
-        data = domain_data(spectra)
-        return (
-            self.subspace_.project(data.flux, data.weights, domain)[0] / self.subspace_.spread.max()
-        )
 
     @abstractmethod
     def _translate(
@@ -325,3 +328,11 @@ def domain_data(spectra: Spectra) -> DomainData:
         known=spectra.noise == "known",
         exact=spectra.noise == "exact",
     )
+
+
+def _complete(spectra: Spectra) -> np.ndarray:
+    """Return flux with masked pixels at the mean of the good ones."""
+    good = spectra.ivar > 0
+    flux = spectra.filled().astype(float)
+    mean = flux.sum(axis=0) / np.maximum(good.sum(axis=0), 1)
+    return np.where(good, flux, mean)

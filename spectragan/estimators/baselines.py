@@ -48,7 +48,11 @@ class _AffineTranslator(BaseTranslator):
         parts = [domain_data(part) for part in self._fit_domains(X, y)]
         flux, weights = (tuple(getattr(p, name) for p in parts) for name in ("flux", "weights"))
         self.subspace_ = fit_subspace(
-            flux, weights, n_components=self.n_components, rng=np.random.RandomState(0)
+            flux,
+            weights,
+            known=(parts[SYNTHETIC].known, parts[OBSERVED].known),
+            n_components=self.n_components,
+            rng=np.random.RandomState(0),
         )
         self._matrix = self._learn_map(parts)
         self.n_shared_, self.n_split_ = len(self.subspace_.components), 0

@@ -13,6 +13,7 @@ from spectragan.estimators.cycle import cycle_scores
 from spectragan.estimators.translator_parameters import check_pairs, check_parameters
 from spectragan.networks.pixels import SubspacePixels
 from spectragan.spectra import Spectra
+from spectragan.training.derivatives import push_forward
 from spectragan.training.device import resolve_device
 from spectragan.training.game import build_game
 from spectragan.training.seeding import seeded
@@ -31,10 +32,13 @@ class CycleGANTranslator(BaseTranslator):
 
     Parameters
     ----------
-    network : {"subspace", "conv"} or torch.nn.Module, default="subspace"
+    network : {"subspace", "conv", "conv-published"} or torch.nn.Module, default="subspace"
         "subspace" works on the leading joint components, with a full-pixel head fitted
-        afterwards; "conv" is the published architecture for any number of pixels. A module works
-        on pixels and follows `spectragan.networks.TranslatorNetwork`.
+        afterwards; "conv" works on pixels, with layers like the published ones [1]_ but one set
+        for both domains, and small linear maps that start it at the linear translation;
+        "conv-published" has the published layers, for any number of pixels, and starts from
+        random weights. A module works on pixels and follows
+        `spectragan.networks.TranslatorNetwork`.
     n_shared : int, default=None
         Shared latents; the parameter that matters most. None takes the intrinsic dimension of the
         synthetic spectra (subspace), or 25 channels (conv).
@@ -43,34 +47,39 @@ class CycleGANTranslator(BaseTranslator):
     n_components : int, default=None
         Joint components of both domains. None takes those above the noise, at most 20.
     adversarial : {"rpgan", "lsgan", "hinge", "bce"}, default="rpgan"
-        The game between critic and translator; "bce" is the published one.
+        The game between critic and translator. "bce" is the published one, which had no latent
+        and identity terms, penalty and warm-up: set these to 0.
     reconstruction_weight, cycle_weight, latent_weight, adversarial_weight : float, default=1.0
         Of the loss terms below.
-    identity_weight : float, default=0.1
+    identity_weight : float, default=None
         Of the robust change of flux. Higher keeps more pixels as they are; 0 leaves open how
-        stars move along the labels.
+        stars move along the labels. None takes 0.01 for convolutional networks, else 0.1.
     start_weight : float, default=1.0
         Of the distance to the linear start during warm-up.
     penalty : float, default=0.05
         Of the critics' gradients. Higher makes the game slower and stiffer.
     hidden : sequence of int, default=(64, 64)
         Hidden layers of the subspace networks.
-    width : float, default=1.0
-        Factor on the channels of the convolutional networks.
+    width : float, default=None
+        Factor on the published channels. None takes 0.25 for "conv", else 1.
     critic : torch.nn.Module, default=None
         Goes with a `network` of your own, and follows `spectragan.networks.CriticNetwork`.
     n_codes : int, default=32
         Split codes of observed spectra that `transform` averages over.
-    max_epochs, warmup_epochs : int, default=40, 10
-        Epochs in all, and before the critics play.
+    max_epochs, warmup_epochs : int, default=None
+        Epochs in all, and before the critics play. None takes 16 and 4 for "conv", else 40 and
+        10.
     steps_per_epoch : int, default=None
         Batches in an epoch. None takes 50, and fewer for small sets.
-    batch_size : int, default=256
-        Spectra of each domain in a batch.
-    learning_rate : float, default=2e-3
-        Of Adam for both players, falling along a cosine.
-    ema_decay : float, default=0.998
-        Of the running average of the weights, which `transform` uses.
+    batch_size : int, default=None
+        Spectra of each domain in a batch. None takes 32 for both convolutional networks, else
+        256.
+    learning_rate : float, default=None
+        Of Adam for both players, falling along a cosine. None takes 3e-4 for "conv", 1e-3 for
+        "conv-published", else 2e-3.
+    ema_decay : float, default=None
+        Of the running average of the weights, which `transform` uses. None takes 0.99 for
+        "conv", else 0.998.
     random_state : int, RandomState instance or None, default=None
         An int gives bit-identical translators on one machine.
     device : str, default="auto"
@@ -134,7 +143,7 @@ class CycleGANTranslator(BaseTranslator):
     >>> from spectragan import CycleGANTranslator
     >>> from spectragan.datasets import make_mock_domains
     >>> mock = make_mock_domains(200, 200, n_pixels=100, random_state=0)
-    >>> translator = CycleGANTranslator(max_epochs=3, random_state=0, verbose=0)
+    >>> translator = CycleGANTranslator(max_epochs=3, warmup_epochs=1, verbose=0)
     >>> translator.fit(mock.synthetic, mock.observed).transform(mock.synthetic).shape
     (200, 100)
     """
@@ -151,19 +160,19 @@ class CycleGANTranslator(BaseTranslator):
         cycle_weight: float = 1.0,
         latent_weight: float = 1.0,
         adversarial_weight: float = 1.0,
-        identity_weight: float = 0.1,
+        identity_weight: float | None = None,
         start_weight: float = 1.0,
         penalty: float = 0.05,
         hidden: tuple[int, ...] = (64, 64),
-        width: float = 1.0,
+        width: float | None = None,
         critic: nn.Module | None = None,
         n_codes: int = 32,
-        max_epochs: int = 40,
-        warmup_epochs: int = 10,
+        max_epochs: int | None = None,
+        warmup_epochs: int | None = None,
         steps_per_epoch: int | None = None,
-        batch_size: int = 256,
-        learning_rate: float = 2e-3,
-        ema_decay: float = 0.998,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        ema_decay: float | None = None,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         verbose: int = 1,
@@ -242,6 +251,8 @@ class CycleGANTranslator(BaseTranslator):
             net = game.make_net(self._callbacks(pairs, domains))
             with game.threads():
                 net.partial_fit(game.rows)
+            if len(net.history) < game.settings.max_epochs:
+                raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
             self._take_network(net.average_, domains)
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
@@ -297,11 +308,7 @@ class CycleGANTranslator(BaseTranslator):
         def translate(x: torch.Tensor) -> torch.Tensor:
             return self.network_.decode_average(self.network_.encode(x, SYNTHETIC)[0], used)
 
-        def push(x: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
-            columns = [torch.func.jvp(translate, (x,), (d,))[1] for d in directions.unbind(2)]
-            return torch.stack(columns, dim=2)
-
-        return self._in_chunks(push, flux, tangents)
+        return self._in_chunks(lambda x, d: push_forward(translate, x, d), flux, tangents)
 
     def _encode(self, flux: np.ndarray, domain: int) -> Latents:
         def encode(x: torch.Tensor) -> torch.Tensor:

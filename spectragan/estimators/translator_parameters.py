@@ -9,10 +9,11 @@ from torch import nn
 
 from spectragan.estimators.cycle import MIN_PAIRS
 from spectragan.spectra import Spectra
+from spectragan.training.defaults import with_defaults
 from spectragan.training.losses import adversarial_loss
 from spectragan.training.translator_net import LOSS_TERMS
 
-NETWORKS = ("subspace", "conv")
+NETWORKS = ("subspace", "conv", "conv-published")
 # Lowest value of each integer parameter, and whether it may be None.
 INTEGERS = {
     "n_shared": (1, True),
@@ -39,6 +40,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     ValueError
         If a parameter breaks its rule.
     """
+    parameters = with_defaults(parameters)
     adversarial_loss(parameters["adversarial"])
     _check_networks(parameters["network"], parameters["critic"])
     _check_integers(parameters)
@@ -107,10 +109,10 @@ def _check_integers(parameters: Mapping[str, Any]) -> None:
             f"`{name}` must be an integer >= {lowest}{' or None' * optional}; got {value!r}; "
             "see the class docstring for its default."
         )
-    if parameters["network"] == "conv" and parameters["n_split"] == 0:
+    if parameters["network"] in NETWORKS[1:] and parameters["n_split"] == 0:
         raise ValueError(
-            "`n_split` must be >= 1 where `network` is 'conv'; got 0; use network='subspace' "
-            "for a translator without split latents."
+            f"`n_split` must be >= 1 where `network` is {parameters['network']!r}; got 0; use "
+            "network='subspace' for a translator without split latents."
         )
 
 
@@ -122,7 +124,9 @@ def _check_shapes(hidden: Any, width: Any, ema_decay: Any) -> None:
             "doubt."
         )
     if not (_is_number(width) and width > 0):
-        raise ValueError(f"`width` must be a finite number > 0; got {width!r}; 1 is the default.")
+        raise ValueError(
+            f"`width` must be a finite number > 0; got {width!r}; use 1 for the published channels."
+        )
     if not (_is_number(ema_decay) and 0 <= ema_decay < 1):
         raise ValueError(
             f"`ema_decay` must be a number >= 0 and < 1; got {ema_decay!r}; 0 uses the last "

@@ -18,7 +18,9 @@ class TranslatorNetwork(Protocol):
     """Two encoders and two generators around one latent space, in one module.
 
     A spectrum is translated by ``decode(encode(x, 0)[0], split, 1)``, where `split` belongs to
-    some observed spectrum, and back by ``decode(encode(x, 1)[0], split, 0)``.
+    some observed spectrum, and back by ``decode(encode(x, 1)[0], split, 0)``. A network that
+    averages over many split latents faster than one by one may have a third method,
+    ``decode_average(shared, codes)``.
 
     Examples
     --------

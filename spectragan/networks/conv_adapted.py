@@ -1,4 +1,9 @@
-"""A convolutional translator whose domains share all weights but small adapters."""
+"""A convolutional translator whose domains share all weights but small adapters.
+
+What differs from the published network (`spectragan.networks.conv`): domains have no layers of
+their own but gains and weights per pixel and a linear map of the leading components, and spectra
+also come from the latents directly, by a linear head.
+"""
 
 from collections.abc import Sequence
 
@@ -23,17 +28,23 @@ from spectragan.networks.conv_layers import (
     scaled,
 )
 
+AVERAGE_ROWS = 128  # small enough for the features of a few layers to stay in the cache
+
 
 class AdaptedConvTranslator(nn.Module):
     r"""Convolutional autoencoder shared by both domains, with adapters that start as identity.
 
-    The layers have the sizes of the published network, but there is one set of them. A domain
-    has its own centre, a gain per pixel at the entrance, and weights per pixel at the exit, and
-    the observed generator adds features of the split latents; all of them start at zero. So
-    translation starts as reconstruction plus the shift between the centres, and two sets of
-    domain layers can't drift apart while both learn to reconstruct, which is what costs the
-    published network most of its training. Spectra enter as
-    :math:`(1 + a_d) (x - c_d) / s_d` and leave as :math:`c_d + s_d \, (w + w_d) \cdot h(z)`.
+    The layers have the kinds and, times `width`, the sizes of the published network, but there
+    is one set of them. A domain has its own centre, a gain per pixel and a linear map
+    :math:`M_d` of the leading components at the entrance, weights per pixel and another such map
+    at the exit; the observed generator adds features of the split latents. All of them start at
+    zero change. So translation starts as reconstruction plus the shift between the centres, or,
+    once the maps are set, as the linear translation; two sets of domain layers can't drift apart
+    while both learn to reconstruct, which costs the published network most of its training. A
+    head, linear in the shared latents, reconstructs most of a spectrum from the first step on if
+    it is fitted to the encoder's random weights. Spectra enter as
+    :math:`(1 + a_d) M_d (x - c_d) / s_d` and leave as
+    :math:`c_d + s_d M'_d [(w + w_d) \cdot h(z) + L z]`.
 
     Parameters
     ----------
@@ -51,6 +62,8 @@ class AdaptedConvTranslator(nn.Module):
         What to divide by; the typical deviation from `centre` makes the inputs of order one.
     strides : sequence of 5 int, default=(4, 4, 4, 2, 2)
         Strides for spectra that are long enough.
+    components : tensor of shape (n_components, n_pixels), default=None
+        Orthonormal directions that the linear maps act on. None leaves the maps out.
 
     Attributes
     ----------
@@ -117,8 +130,8 @@ class AdaptedConvTranslator(nn.Module):
         for parameter in self.split_adapter.parameters():
             nn.init.zeros_(parameter)
         self.decoder = ConvStack((trunk[0], *domain[::-1]), outer[::-1], transposed=True)
-        self.head = nn.Conv1d(domain[0], 1, 1)
-        nn.init.zeros_(self.head.bias)
+        # No bias, which would shift all spectra at the start: the pixel head has one.
+        self.head = nn.Conv1d(domain[0], 1, 1, bias=False)
         self.pixel_head = PixelHead(domain[0], self.geometry.n_padded)
         self.domain_heads = nn.ModuleList(
             PixelHead(domain[0], self.geometry.n_padded) for _ in range(2)
@@ -167,8 +180,30 @@ class AdaptedConvTranslator(nn.Module):
         features = self.shared_decoder(shared)
         if domain == OBSERVED:
             features = features + self.split_adapter(self.split_decoder(split))
-        features = self.decoder(features)
+        return self._spectra(self.decoder(features), shared, domain)
+
+    def decode_average(self, shared: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+        """Return observed spectra averaged over split latents, faster than one by one.
+
+        Parameters
+        ----------
+        shared : tensor of shape (n_rows, n_shared, n_latent)
+        codes : tensor of shape (n_codes, n_split, n_latent)
+
+        Returns
+        -------
+        x : tensor of shape (n_rows, n_pixels)
+        """
+        # What comes before and behind the last convolutions doesn't mix rows with codes.
+        added = self.split_adapter(self.split_decoder(codes))
+        parts = []
+        for rows in shared.split(AVERAGE_ROWS):
+            features = self.shared_decoder(rows)
+            parts.append(sum(self.decoder(features + code) for code in added) / len(added))
+        return self._spectra(torch.cat(parts), shared, OBSERVED)
+
+    def _spectra(self, features: torch.Tensor, shared: torch.Tensor, domain: int) -> torch.Tensor:
         heads = (self.head, self.pixel_head, self.domain_heads[domain])
-        padded = sum(head(features) for head in heads).squeeze(1)
+        padded = torch.stack([head(features) for head in heads]).sum(0).squeeze(1)
         deviation = self.geometry.crop(padded) + self.latent_head(shared.flatten(1))
         return self.centre[domain] + self.scale[domain] * self.output_adapters[domain](deviation)

@@ -1,5 +1,7 @@
 """Where a convolutional translator starts: at the linear translation, near reconstruction."""
 
+from typing import Any
+
 import torch
 
 from spectragan.networks.contract import OBSERVED, SYNTHETIC
@@ -39,8 +41,10 @@ def start_linearly(
     """
     shared = alignment.generators[1][:, : len(alignment.encoders[0])]
     change = alignment.generators[0] - shared
-    network.input_adapters[OBSERVED].change.copy_(as_tensor(change @ alignment.encoders[1]))
-    network.output_adapters[OBSERVED].change.copy_(as_tensor(-change @ alignment.encoders[0]))
+    entrance: Any = network.input_adapters[OBSERVED]
+    exit_: Any = network.output_adapters[OBSERVED]
+    entrance.change.copy_(as_tensor(change @ alignment.encoders[1]))
+    exit_.change.copy_(as_tensor(-change @ alignment.encoders[0]))
 
     x, noise = rows[SYNTHETIC]["x"], rows[OBSERVED]["noise"]
     few = torch.randint(len(x), (MAX_ROWS,))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -13,11 +13,13 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from spectragan.networks.contract import OBSERVED, SYNTHETIC
+from spectragan.networks.conv import ConvTranslator
 from spectragan.networks.conv_adapted import AdaptedConvTranslator
 from spectragan.networks.conv_critic import ConvCritic
 from spectragan.networks.subspace import SubspaceCritic, SubspaceTranslator
 from spectragan.training.alignment import Alignment, align_latents
 from spectragan.training.conv_start import start_linearly
+from spectragan.training.defaults import with_defaults
 from spectragan.training.dimension import intrinsic_dimension
 from spectragan.training.domains import DomainRows
 from spectragan.training.losses import adversarial_loss
@@ -38,6 +40,7 @@ from spectragan.training.translator_net import (
     make_translator_net,
 )
 
+MAX_SHARED = 6  # counted; more are for users who know their labels
 N_SPLIT = 3  # enough for broadening and a slope; more changes little (measured: 3, 4, 6)
 STEPS_PER_EPOCH = 50
 PASSES_PER_EPOCH = 8  # over a small set, until STEPS_PER_EPOCH is reached
@@ -108,10 +111,12 @@ def build_game(
     -------
     game : Game
     """
+    parameters = with_defaults(parameters)
     synthetic, observed = domains
     subspace = fit_subspace(
         (synthetic.flux, observed.flux),
         (synthetic.weights, observed.weights),
+        known=(synthetic.known, observed.known),
         n_components=parameters["n_components"],
         rng=rng,
     )
@@ -132,8 +137,8 @@ def build_game(
         )
     else:
         module, critic = _pixel_networks(representation, parameters)
-        if isinstance(module, AdaptedConvTranslator) and len(module.input_adapters[1].change):
-            start_linearly(module, start, (rows[SYNTHETIC], rows[OBSERVED]))
+        if parameters["network"] == "conv":
+            start_linearly(cast(AdaptedConvTranslator, module), start, (rows[0], rows[1]))
     return Game(
         subspace,
         representation,
@@ -154,7 +159,7 @@ def _representation(
 def _count_shared(subspace: Subspace, coefficients: np.ndarray) -> int:
     """Return the intrinsic dimension of synthetic spectra, rounded up."""
     spread = np.maximum(subspace.spread, ERROR_FLOOR * subspace.spread.max())
-    return math.ceil(intrinsic_dimension(coefficients / spread))
+    return min(MAX_SHARED, math.ceil(intrinsic_dimension(coefficients / spread)))
 
 
 def _align(
@@ -197,8 +202,12 @@ def _pixel_networks(
         "scale": size or 1.0,
         **given,
     }
-    components = as_tensor(subspace.components)
-    translator = AdaptedConvTranslator(representation.size, components=components, **shared)
+    translator: nn.Module
+    if parameters["network"] == "conv-published":
+        translator = ConvTranslator(representation.size, **shared)
+    else:
+        components = as_tensor(subspace.components)
+        translator = AdaptedConvTranslator(representation.size, components=components, **shared)
     return translator, ConvCritic(representation.size, **shared)
 
 

@@ -11,6 +11,7 @@ FILL_ITERATIONS = 3  # masked pixels are filled with what the components say abo
 # More translate no better (measured at 39), and the precision of a spectrum has their square.
 MAX_COMPONENTS = 20
 CHUNK_ROWS = 512
+NEGLIGIBLE = 1e-6  # of the largest singular value: rounding in single precision
 # Relative to a spectrum's mean precision: only directions it says nothing about feel it.
 PRIOR_PRECISION = 1e-6
 
@@ -89,6 +90,7 @@ def fit_subspace(
     flux: tuple[np.ndarray, np.ndarray],
     weights: tuple[np.ndarray, np.ndarray],
     *,
+    known: tuple[np.ndarray, np.ndarray],
     n_components: int | None,
     rng: np.random.RandomState,
 ) -> Subspace:
@@ -99,6 +101,8 @@ def fit_subspace(
     flux, weights : two ndarrays of shape (n_d, n_pixels), synthetic first
         Weights only say which pixels are good here: weighting stars by their errors would
         favour those that are faint in a pixel, and so bias the mean.
+    known : two ndarrays of bool of shape (n_d,)
+        Whether the weights of a spectrum are inverse variances.
     n_components : int or None
         None takes as many as rise above the noise (see `count_components`), 20 at most.
     rng : RandomState
@@ -115,7 +119,12 @@ def fit_subspace(
     >>> rows = np.outer([-1.0, 0.0, 1.0], [3.0, 4.0])
     >>> ones = np.ones_like(rows)
     >>> rng = np.random.RandomState(0)
-    >>> fit_subspace((rows, rows + 1), (ones, ones), n_components=1, rng=rng).means
+    >>> known = np.zeros(3, bool)
+    >>> weights = ones, ones
+    >>> subspace = fit_subspace(
+    ...     (rows, rows + 1), weights, known=(known, known), n_components=1, rng=rng
+    ... )
+    >>> subspace.means
     array([[0., 0.],
            [1., 1.]])
     """
@@ -128,18 +137,18 @@ def fit_subspace(
         parts.append(
             np.where(masks[-1], flux[domain][rows] - means[domain], 0.0).astype(np.float32)
         )
-        kept.append(weights[domain][rows])
+        kept.append(_noise_variance(weights[domain][rows], known[domain][rows]))
     # Both domains count the same, however many spectra each has.
     scale = np.concatenate([np.full((len(p), 1), len(p) ** -0.5, np.float32) for p in parts])
     residual, mask = np.concatenate(parts) * scale, np.concatenate(masks)
     largest = min(len(residual) - 2, residual.shape[1], n_components or MAX_COMPONENTS)
     values, components = _components(residual, mask, max(1, largest), rng)
     if n_components is None:
-        variance = np.concatenate([_noise_variance(w) for w in kept]) * scale**2
+        variance = np.concatenate(kept) * scale**2
         left_out = np.where(mask, residual - residual @ components.T @ components, 0.0)
         n_kept = count_components(values, left_out, np.where(mask, variance, 0.0), rng)
         values, components = values[:n_kept], components[:n_kept]
-    spread = np.maximum(values, 1e-6 * values[0]) / np.sqrt(2)
+    spread = np.maximum(values, NEGLIGIBLE * values[0]) / np.sqrt(2)
     # Single precision was enough to find the components, but they must be orthonormal.
     return Subspace(means, np.linalg.qr(components.T.astype(float))[0].T, spread.astype(float))
 
@@ -231,12 +240,12 @@ def _components(
             filled, n_components, n_iter=POWER_ITERATIONS, random_state=rng
         )
         filled = np.where(mask, residual, (left * values) @ components)
-    kept = values > 1e-9 * values[0]
+    kept = values > NEGLIGIBLE * values[0]
     kept[0] = True
     return values[kept], components[kept]
 
 
-def _noise_variance(weights: np.ndarray) -> np.ndarray:
-    """Return the noise variance of known errors; 0 where weights are plain 0 or 1."""
-    plain = np.isin(weights, (0, 1)).all(axis=1, keepdims=True)
-    return np.where(plain | (weights == 0), 0.0, 1 / np.where(weights > 0, weights, 1))
+def _noise_variance(weights: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the noise variance of known errors; 0 where they aren't known."""
+    real = known[:, None] & (weights > 0)
+    return np.where(real, 1 / np.where(real, weights, 1), 0.0)

@@ -11,7 +11,13 @@ from spectragan.networks.conv import ConvTranslator
 from spectragan.networks.conv_adapted import AdaptedConvTranslator
 from spectragan.networks.conv_critic import ConvCritic, PairCritic
 from spectragan.networks.conv_geometry import ConvGeometry
-from spectragan.networks.conv_layers import ConvStack, LatentEncoder, PixelHead
+from spectragan.networks.conv_layers import (
+    ConvStack,
+    LatentEncoder,
+    LatentHead,
+    PixelHead,
+    SubspaceAdapter,
+)
 from spectragan.networks.emulator import EmulatorNetwork, KernelHead
 from spectragan.networks.pixels import PixelTranslator, SubspacePixels
 from spectragan.networks.subspace import ResidualMLP, SubspaceCritic, SubspaceTranslator
@@ -89,6 +95,10 @@ CASES = {
     ConvStack: case(lambda: ConvStack((1, 4, 8), (4, 2)), [(N_ROWS, 1, 31)], (N_ROWS, 8, 1)),
     LatentEncoder: case(lambda: LatentEncoder((2, 8), 4, (2,)), [(N_ROWS, 2, 31)], (N_ROWS, 4, 13)),
     PixelHead: case(lambda: randomised(PixelHead(4, 31)), [(N_ROWS, 4, 31)], (N_ROWS, 1, 31)),
+    LatentHead: case(lambda: randomised(LatentHead(4, 31)), [(N_ROWS, 4)], (N_ROWS, 31)),
+    SubspaceAdapter: case(
+        lambda: randomised(SubspaceAdapter(torch.eye(31)[:4])), [(N_ROWS, 31)], (N_ROWS, 31)
+    ),
     ConvTranslator: case(
         lambda: ConvTranslator(N_PIXELS, width=WIDTH), [SPECTRA], (2 * N_ROWS, N_PIXELS), translate
     ),

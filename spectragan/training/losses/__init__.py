@@ -6,9 +6,6 @@ from spectragan.training.losses.adversarial import (
     adversarial_names,
 )
 from spectragan.training.losses.distance import (
-    absolute_distance,
-    distance_loss,
-    distance_names,
     huber_distance,
     weighted_distance,
 )
@@ -16,11 +13,8 @@ from spectragan.training.losses.penalty import gradient_penalty
 
 __all__ = [
     "AdversarialLoss",
-    "absolute_distance",
     "adversarial_loss",
     "adversarial_names",
-    "distance_loss",
-    "distance_names",
     "gradient_penalty",
     "huber_distance",
     "weighted_distance",

@@ -9,13 +9,7 @@ with the inverse variances :math:`w`, the good pixels :math:`P_i = \{j : w_{ij} 
 :math:`i` and the rows :math:`R` that have any. They differ in :math:`\rho`.
 """
 
-from collections.abc import Callable
-
 import torch
-
-from spectragan.training.losses.lookup import look_up
-
-Distance = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def weighted_distance(
@@ -49,33 +43,6 @@ def weighted_distance(
     tensor(2.)
     """
     return _mean_over_good(_normalised_residuals(prediction, target, ivar).square(), ivar)
-
-
-def absolute_distance(
-    prediction: torch.Tensor, target: torch.Tensor, ivar: torch.Tensor
-) -> torch.Tensor:
-    r"""Return the mean absolute error in units of the pixel errors, :math:`\rho(r) = |r|`.
-
-    Parameters
-    ----------
-    prediction, target : tensor of shape (n_rows, n_pixels)
-        Spectra to compare; values where ``ivar == 0`` are never looked at.
-    ivar : tensor of shape (n_rows, n_pixels)
-        Inverse variances, 0 where the pixel is ignored; broadcast against the spectra.
-
-    Returns
-    -------
-    distance : tensor of shape ()
-        As in `weighted_distance`.
-
-    Examples
-    --------
-    >>> import torch
-    >>> from spectragan.training.losses import absolute_distance
-    >>> absolute_distance(torch.zeros(1, 2), torch.tensor([[1.0, 3.0]]), torch.full((1, 2), 4.0))
-    tensor(4.)
-    """
-    return _mean_over_good(_normalised_residuals(prediction, target, ivar).abs(), ivar)
 
 
 def huber_distance(
@@ -118,55 +85,6 @@ def huber_distance(
     root = torch.sqrt(1.0 + (residuals / threshold).square())
     # Equals 2 threshold^2 (root - 1) without the cancellation for small residuals.
     return _mean_over_good(2.0 * residuals.square() / (root + 1.0), ivar)
-
-
-_DISTANCES: dict[str, Distance] = {
-    "squared": weighted_distance,
-    "absolute": absolute_distance,
-    "huber": huber_distance,
-}
-
-
-def distance_names() -> tuple[str, ...]:
-    """Return the names that `distance_loss` knows, sorted.
-
-    Returns
-    -------
-    names : tuple of str
-
-    Examples
-    --------
-    >>> from spectragan.training.losses import distance_names
-    >>> distance_names()
-    ('absolute', 'huber', 'squared')
-    """
-    return tuple(sorted(_DISTANCES))
-
-
-def distance_loss(name: str) -> Distance:
-    """Return the distance called `name`.
-
-    Parameters
-    ----------
-    name : {"squared", "absolute", "huber"}
-
-    Returns
-    -------
-    distance : callable
-        ``distance(prediction, target, ivar)`` -> tensor of shape ().
-
-    Raises
-    ------
-    ValueError
-        If there is no distance of that name.
-
-    Examples
-    --------
-    >>> from spectragan.training.losses import distance_loss
-    >>> distance_loss("huber").__name__
-    'huber_distance'
-    """
-    return look_up(_DISTANCES, name, parameter="distance")
 
 
 def _normalised_residuals(
