@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.estimators.base import SYNTHETIC
 from spectragan.exceptions import GridMismatchError
+from spectragan.spectra import Spectra
 from spectragan.spectra.grid import same_axis
 
 
@@ -100,7 +101,8 @@ class ObservedEmulator:
             If a label is outside the range of training.
         """
         synthetic = np.asarray(self.emulator.predict(labels))
-        translated = self.translator._translate(synthetic.astype(float), SYNTHETIC, self._codes)
+        filled = self._fill(synthetic)
+        translated = self.translator._translate(filled, SYNTHETIC, self._codes)
         return translated.astype(synthetic.dtype)
 
     def jacobian(self, labels: Any) -> np.ndarray:
@@ -126,9 +128,16 @@ class ObservedEmulator:
         LabelExtrapolationWarning
             If a label is outside the range of training.
         """
-        tangents = self.emulator.jacobian(labels)
-        synthetic = np.asarray(self.emulator.predict(labels), dtype=float)
+        tangents = np.nan_to_num(self.emulator.jacobian(labels))
+        synthetic = self._fill(self.emulator.predict(labels))
         return self.translator._push_forward(synthetic, tangents, self._codes)
+
+    def _fill(self, synthetic: np.ndarray) -> np.ndarray:
+        """Return spectra without the NaN of pixels that were masked in all syntheses."""
+        good = np.isfinite(synthetic)
+        flux = np.where(good, synthetic, 0.0).astype(float)
+        spectra = Spectra(flux, None, good.astype(float), "exact")
+        return self.translator._input(spectra, SYNTHETIC)
 
 
 def _check_grids(emulator: Any, translator: Any) -> None:
