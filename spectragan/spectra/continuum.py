@@ -53,7 +53,7 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         Pixels that the fit may use.
     n_features_in_ : int
         Number of pixels.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_pixels,)
         Names of the columns, if `fit` saw any.
     wavelength_ : Quantity of shape (n_pixels,) or None
         Grid seen in `fit`, in Angstrom.
