@@ -1,145 +1,12 @@
 """Labels in, spectrum out: coefficients of labels, and a linear map onto components."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import nn
 
-
-def warp_labels(labels: torch.Tensor, curvature: torch.Tensor) -> torch.Tensor:
-    """Bend standardised labels by ``(exp(curvature * label) - 1) / curvature``.
-
-    Spectra change faster with temperature in cool stars than in hot ones. A negative curvature
-    of a few tenths undoes that, much as ``1 / teff`` would, for labels of any sign.
-
-    Parameters
-    ----------
-    labels : tensor of shape (n_rows, n_labels)
-        Standardised to mean 0 and standard deviation 1.
-    curvature : tensor of shape (n_labels,)
-        0 changes nothing.
-
-    Returns
-    -------
-    warped : tensor of shape (n_rows, n_labels)
-
-    Examples
-    --------
-    >>> import torch
-    >>> from spectragan.networks.emulator import warp_labels
-    >>> warp_labels(torch.tensor([[-1.0], [1.0]]), torch.tensor([-0.5]))
-    tensor([[-1.2974],
-            [ 0.7869]])
-    """
-    small = curvature.abs() < 1e-3
-    safe = torch.where(small, torch.ones_like(curvature), curvature)
-    series = labels + 0.5 * curvature * labels.square()
-    return torch.where(small, series, torch.expm1(safe * labels) / safe)
-
-
-def squared_exponential(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """Return the similarity ``exp(-|a - b|^2 / 2)`` of all pairs of rows.
-
-    Parameters
-    ----------
-    a : tensor of shape (n_a, n_labels)
-    b : tensor of shape (n_b, n_labels)
-        In units of the length scales.
-
-    Returns
-    -------
-    similarity : tensor of shape (n_a, n_b)
-    """
-    # Label by label: |a|^2 + |b|^2 - 2ab as a matrix product loses four digits to cancellation,
-    # which the large weights of an interpolating kernel would amplify.
-    squared = torch.zeros(len(a), len(b), dtype=a.dtype, device=a.device)
-    for first, second in zip(a.unbind(1), b.unbind(1), strict=True):
-        squared = squared + (first[:, None] - second).square()
-    return torch.exp(-0.5 * squared)
-
-
-def component_groups(n_components: int) -> list[int]:
-    """Return how many components share a kernel: 1, 1, 2, 4, 8, ... of falling variance.
-
-    The first components carry nearly all the flux and deserve a kernel each; the many small
-    ones resemble each other.
-
-    Parameters
-    ----------
-    n_components : int
-
-    Returns
-    -------
-    sizes : list of int
-        Adding up to `n_components`.
-
-    Examples
-    --------
-    >>> from spectragan.networks.emulator import component_groups
-    >>> component_groups(12)
-    [1, 1, 2, 4, 4]
-    """
-    sizes: list[int] = []
-    while sum(sizes) < n_components:
-        sizes.append(min(max(1, sum(sizes)), n_components - sum(sizes)))
-    return sizes
-
-
-class KernelHead(nn.Module):
-    """Coefficients as a linear function of labels plus a sum of bumps around known stars.
-
-    The mean of a Gaussian process: group ``g`` of components has its own curvatures and length
-    scales per label. Everything is fitted in closed form or by marginal likelihood
-    (`spectragan.training.kernel_fit`), so nothing here is a trainable parameter.
-
-    Parameters
-    ----------
-    n_labels : int
-    n_centers : int
-        Stars that carry a bump.
-    n_components : int
-
-    Examples
-    --------
-    >>> import torch
-    >>> from spectragan.networks.emulator import KernelHead
-    >>> KernelHead(n_labels=3, n_centers=10, n_components=5)(torch.zeros(2, 3)).shape
-    torch.Size([2, 5])
-    """
-
-    curvatures: torch.Tensor
-    lengths: torch.Tensor
-    centers: torch.Tensor
-    weights: torch.Tensor
-    linear: torch.Tensor
-
-    def __init__(self, n_labels: int, n_centers: int, n_components: int) -> None:
-        super().__init__()
-        self.group_sizes = component_groups(n_components)
-        n_groups = len(self.group_sizes)
-        self.register_buffer("curvatures", torch.zeros(n_groups, n_labels))
-        self.register_buffer("lengths", torch.ones(n_groups, n_labels))
-        self.register_buffer("centers", torch.zeros(n_centers, n_labels))
-        self.register_buffer("weights", torch.zeros(n_centers, n_components))
-        self.register_buffer("linear", torch.zeros(n_labels + 1, n_components))
-
-    def forward(self, labels: torch.Tensor) -> torch.Tensor:
-        """Return coefficients of shape (n_rows, n_components) of standardised labels."""
-        groups = zip(
-            self.curvatures,
-            self.lengths,
-            self.weights.split(self.group_sizes, dim=1),
-            self.linear.split(self.group_sizes, dim=1),
-            strict=True,
-        )
-        parts = []
-        for curvature, length, weights, linear in groups:
-            warped = warp_labels(labels, curvature)
-            centers = warp_labels(self.centers, curvature)
-            similarity = squared_exponential(warped / length, centers / length)
-            parts.append(similarity @ weights + linear[0] + warped @ linear[1:])
-        return torch.cat(parts, dim=1)
+from spectragan.networks.kernel_head import KernelHead
 
 
 class EmulatorNetwork(nn.Module):
@@ -218,28 +85,85 @@ class EmulatorNetwork(nn.Module):
         """Return spectra of shape (n_rows, n_pixels) of labels of shape (n_rows, n_labels)."""
         return self.coefficients(labels) @ self.components
 
-    def coefficient_jacobian(self, labels: torch.Tensor) -> torch.Tensor:
-        """Return the derivatives of the coefficients, (n_rows, 1 + n_components, n_labels).
+    def coefficients_and_jacobian(self, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return coefficients and their exact derivatives.
 
-        Exact, and cheap: the gradient of the labels is linear in the weights of the coefficients,
-        so that differentiating it once more, with respect to those weights, gives one column of
-        the Jacobian per label for all rows at once.
+        Parameters
+        ----------
+        labels : tensor of shape (n_rows, n_labels)
+
+        Returns
+        -------
+        coefficients : tensor of shape (n_rows, 1 + n_components)
+        derivatives : tensor of shape (n_rows, n_labels, 1 + n_components)
         """
+        standard = self.standardize(labels)
+        kernel, by_kernel = self.kernel.with_jacobian(standard)
+        if any(bool(p.any()) for p in self.trunk[-1].parameters()):  # else it adds nothing
+            trunk, by_trunk = row_jacobian(self.trunk, standard)
+            kernel, by_kernel = kernel + trunk, by_kernel + by_trunk
+        values = kernel * self.coefficient_scale
+        slopes = by_kernel * self.coefficient_scale / self.label_scale[:, None]
+        values = torch.cat([torch.ones_like(values[:, :1]), values], dim=1)
+        slopes = torch.cat([torch.zeros_like(slopes[:, :, :1]), slopes], dim=2)
+        if not self.unit_median:
+            return values, slopes
+        median, by_coefficient = self._median(values)
+        median_slopes = slopes @ by_coefficient[:, :, None]
+        slopes = (slopes - values[:, None] * (median_slopes / median[:, None])) / median[:, None]
+        return values / median, slopes
+
+    def _median(self, coefficients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the median of each spectrum (n_rows, 1) and its gradient (n_rows, n_values)."""
         with torch.enable_grad():
-            inputs = labels.detach().requires_grad_()
-            coefficients = self.coefficients(inputs)
-            weights = torch.zeros_like(coefficients, requires_grad=True)
-            (gradient,) = torch.autograd.grad(coefficients, inputs, weights, create_graph=True)
-            columns = [
-                torch.autograd.grad(column.sum(), weights, retain_graph=True)[0]
-                for column in gradient.unbind(1)
-            ]
-        return torch.stack(columns, dim=2)
+            inputs = coefficients.detach().requires_grad_()
+            median = row_median(inputs @ self.components)
+            (gradient,) = torch.autograd.grad(median.sum(), inputs)
+        return median.detach(), gradient
 
     def jacobian(self, labels: torch.Tensor) -> torch.Tensor:
         """Return the derivatives of the spectra, of shape (n_rows, n_pixels, n_labels)."""
-        by_label = self.coefficient_jacobian(labels).transpose(1, 2) @ self.components
-        return by_label.transpose(1, 2)
+        _, slopes = self.coefficients_and_jacobian(labels)
+        return (slopes @ self.components).transpose(1, 2)
+
+
+def row_jacobian(
+    function: Callable[[torch.Tensor], torch.Tensor], rows: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a function of each row and its exact derivatives.
+
+    The gradient of the inputs is linear in the weights of the outputs, so that differentiating it
+    once more, with respect to those weights, gives one column per input for all rows at once.
+
+    Parameters
+    ----------
+    function : callable
+        Maps (n_rows, n_inputs) to (n_rows, n_outputs), each row on its own.
+    rows : tensor of shape (n_rows, n_inputs)
+
+    Returns
+    -------
+    values : tensor of shape (n_rows, n_outputs)
+    derivatives : tensor of shape (n_rows, n_inputs, n_outputs)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.networks.emulator import row_jacobian
+    >>> row_jacobian(torch.square, torch.tensor([[3.0, 4.0]]))[1]
+    tensor([[[6., 0.],
+             [0., 8.]]])
+    """
+    with torch.enable_grad():
+        inputs = rows.detach().requires_grad_()
+        values = function(inputs)
+        weights = torch.zeros_like(values, requires_grad=True)
+        (gradient,) = torch.autograd.grad(values, inputs, weights, create_graph=True)
+        columns = [
+            torch.autograd.grad(column.sum(), weights, retain_graph=True)[0]
+            for column in gradient.unbind(1)
+        ]
+    return values.detach(), torch.stack(columns, dim=1)
 
 
 def row_median(rows: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from tqdm import tqdm
 
-from spectragan.networks.emulator import KernelHead, squared_exponential, warp_labels
+from spectragan.networks.kernel_head import KernelHead, squared_exponential, warp_labels
 
 LBFGS_ITERATIONS = 25  # twice as many lower held-out errors by 4 percent
 JITTERS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2)

@@ -2,13 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from spectragan.networks.emulator import (
-    EmulatorNetwork,
-    component_groups,
-    row_median,
-    squared_exponential,
-    warp_labels,
-)
+from spectragan.networks.emulator import EmulatorNetwork, row_median
+from spectragan.networks.kernel_head import component_groups, squared_exponential, warp_labels
 
 
 def network(unit_median=False, n_pixels=21):

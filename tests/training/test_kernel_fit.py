@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spectragan.networks.emulator import KernelHead
+from spectragan.networks.kernel_head import KernelHead
 from spectragan.training.kernel_fit import KernelParameters, learn_kernels, solve_kernel_head
 
 
