@@ -8,9 +8,14 @@ __all__ = [
     "DomainScaleWarning",
     "GridMismatchError",
     "LabelExtrapolationWarning",
+    "MissingWavelengthWarning",
     "NaNFluxWarning",
+    "NoiseWarning",
+    "SkippedFileWarning",
     "SpectraganWarning",
+    "SpectrumFileError",
     "SubspaceTruncationWarning",
+    "VelocityWarning",
 ]
 
 
@@ -43,9 +48,29 @@ class LabelExtrapolationWarning(SpectraganWarning):
     """Labels lie outside the range that the model was trained on."""
 
 
+class MissingWavelengthWarning(SpectraganWarning):
+    """A step that needs wavelengths got spectra without; it changes nothing."""
+
+
+class NoiseWarning(SpectraganWarning):
+    """Some spectra can't be given noise; they stay as they are."""
+
+
+class VelocityWarning(SpectraganWarning):
+    """The velocity of some spectra can't be measured; they get ivar 0."""
+
+
 class SubspaceTruncationWarning(SpectraganWarning):
     """Real structure of the spectra lies outside the subspace that the model works in."""
 
 
 class GridMismatchError(ValueError):
     """Two sets of spectra aren't on one wavelength grid; resample one onto the other first."""
+
+
+class SkippedFileWarning(SpectraganWarning):
+    """Some files can't be read and are left out; ask for the table of them."""
+
+
+class SpectrumFileError(ValueError):
+    """A file can't be read as spectra; the message names the file, the cause and a remedy."""

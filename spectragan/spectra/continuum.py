@@ -26,8 +26,7 @@ BLOCK_ROWS = 256
 class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Divide every spectrum by a Chebyshev polynomial fitted to it.
 
-    Each spectrum gets its own fit, by least squares weighted with ivar, one per chunk. Flux and
-    ivar are scaled together.
+    Each spectrum gets its own weighted least-squares fit per chunk; flux and ivar scale together.
 
     Parameters
     ----------
@@ -44,6 +43,8 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         Pixels this many standard deviations below the fit are outliers (absorption lines).
     upper : float, default=3.0
         Pixels this many standard deviations above the fit are outliers (cosmic rays).
+    weighting : {"ivar", "uniform"}, default="ivar"
+        "uniform" weights good pixels alike, so that models and stars get the same continuum.
 
     Attributes
     ----------
@@ -71,7 +72,7 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
     .. math:: c = \arg\min_c \sum_p w_p \Big(f_p - \sum_k c_k T_k(x_p)\Big)^2,
         \quad f \to f / C, \quad w \to w\,C^2, \quad C_p = \sum_k c_k T_k(x_p)
 
-    with w = ivar. For spectra without known noise, w stays the 0/1 weight that it was.
+    with w = ivar, or 1 at good pixels. Without known noise, w stays the 0/1 weight that it was.
 
     The continuum travels with its spectrum: ``transform`` writes the coefficients to
     ``meta["continuum_coefficients"]`` and ``inverse_transform`` reads them there, so it works on
@@ -104,6 +105,7 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         n_iter: int = 0,
         lower: float = 1.5,
         upper: float = 3.0,
+        weighting: str = "ivar",
     ) -> None:
         self.degree = degree
         self.chunks = chunks
@@ -111,6 +113,7 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         self.n_iter = n_iter
         self.lower = lower
         self.upper = upper
+        self.weighting = weighting
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Learn the grid: which pixels belong to which chunk.
@@ -242,6 +245,9 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
                     "use numpy.inf to clip nothing on this side."
                 )
 
+        if self.weighting not in ("ivar", "uniform"):
+            raise ValueError(f'`weighting` must be "ivar" or "uniform"; got {self.weighting!r}.')
+
     def _bases(self) -> list[np.ndarray]:
         """Return the polynomials on every chunk, (n_chunk_pixels, degree + 1) each."""
         axis = self.wavelength_
@@ -255,6 +261,7 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         for rows in _blocks(len(spectra)):
             part = spectra[rows]
             flux, weights = part.filled().astype(float), part.ivar * self.continuum_pixels_
+            weights = weights if self.weighting == "ivar" else (weights > 0).astype(float)
             for i, (chunk, basis) in enumerate(zip(self.chunks_, bases, strict=True)):
                 columns = slice(i * width, (i + 1) * width)
                 fitted[rows, columns] = fit_clipped(

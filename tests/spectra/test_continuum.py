@@ -233,6 +233,7 @@ def test_all_pixels_masked_is_one_sentence(stars):
         ({"n_iter": -1}, "`n_iter` must be an integer"),
         ({"lower": 0}, "`lower` must be a positive number"),
         ({"upper": None}, "`upper` must be a positive number"),
+        ({"weighting": "flux"}, '`weighting` must be "ivar" or "uniform"; got'),
         ({"chunks": []}, "`chunks` must name at least one range"),
         ({"chunks": [(5000, 5200), (5100, 5300)]}, "`chunks` must not overlap"),
         ({"chunks": [(9000, 9100)]}, "must hold at least one pixel"),
@@ -259,3 +260,18 @@ def test_feature_names_go_through():
     x = pd.DataFrame(np.ones((3, 6)), columns=list("abcdef"))
     normalizer = ContinuumNormalizer(1).set_output(transform="pandas").fit(x)
     assert list(normalizer.transform(x).columns) == list("abcdef")
+
+
+def test_uniform_weighting_gives_models_and_stars_one_continuum():
+    x = np.linspace(-1, 1, 200)
+    flux = (1 + 0.2 * x) * (1 - 0.7 * np.exp(-0.5 * ((x - 0.4) / 0.1) ** 2))[None]
+    model, star = Spectra(flux, None, noise="exact"), Spectra(flux, None, ivar=1e4 / flux**2)
+    uniform = ContinuumNormalizer(2, weighting="uniform")
+    weighted = ContinuumNormalizer(2)
+    same, other = (n.fit_transform(star).flux for n in (uniform, weighted))
+    np.testing.assert_allclose(same, uniform.fit_transform(model).flux)
+    assert np.abs(other - same).max() > 0.01
+    masked = star.with_flux(np.where(x > 0.9, 1e6, flux), star.ivar * (x <= 0.9))
+    expected = star.with_flux(flux, star.ivar * (x <= 0.9))
+    a, b = (uniform.fit_transform(s).filled() for s in (masked, expected))
+    np.testing.assert_array_equal(a, b)

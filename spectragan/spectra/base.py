@@ -1,0 +1,145 @@
+"""What all transformers of spectra share: check the input, hand back the kind that came in."""
+
+from typing import Any, Self
+
+import astropy.units as u
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from spectragan.spectra.container import Spectra
+from spectragan.spectra.convert import like_input
+from spectragan.spectra.estimator_input import validate_spectra
+from spectragan.spectra.grid import ascending_angstrom
+from spectragan.spectra.validation import check_axis
+
+# Spectra worked on at once: 32 rows of 10,000 pixels are 2.5 MB in float64, which a cache holds.
+BLOCK_ROWS = 32
+
+
+class BaseSpectraTransformer(TransformerMixin, BaseEstimator):
+    """A step of a pipeline that takes spectra and gives spectra.
+
+    A subclass writes `_learn(spectra)`, called by `fit`, and `_apply(spectra)`, which returns
+    the transformed `Spectra`.
+    """
+
+    def fit(self, X: Any, y: Any = None) -> Self:
+        """Check the parameters and learn the grid of the spectra.
+
+        Parameters
+        ----------
+        X : Spectra, specutils object or array-like of shape (n_spectra, n_pixels)
+            Spectra as they will be transformed; NaN in arrays are ignored pixels.
+        y : object, default=None
+            Ignored.
+
+        Returns
+        -------
+        BaseSpectraTransformer
+            This object.
+
+        Raises
+        ------
+        ValueError
+            If a parameter is out of range, needs wavelengths that `X` doesn't have, or all
+            pixels of `X` are masked.
+        """
+        self._learn(validate_spectra(self, X, reset=True))
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Transform spectra, each on its own: a result doesn't depend on the other rows.
+
+        Parameters
+        ----------
+        X : Spectra, specutils object or array-like of shape (n_spectra, n_pixels)
+            On the grid of `fit`.
+
+        Returns
+        -------
+        Spectra, specutils object or ndarray
+            The kind that came in, with ivar; an ndarray has NaN at ignored pixels.
+
+        Raises
+        ------
+        GridMismatchError
+            If `X` isn't on the grid of `fit`.
+        ValueError
+            If `X` lacks what this step needs.
+        """
+        check_is_fitted(self)
+        return like_input(self._apply(validate_spectra(self, X, reset=False)), X)
+
+    def _learn(self, spectra: Spectra) -> None:
+        """Check parameters and set the attributes that `transform` needs."""
+        raise NotImplementedError
+
+    def _apply(self, spectra: Spectra) -> Spectra:
+        """Return the transformed spectra."""
+        raise NotImplementedError
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def row_blocks(n_rows: int, size: int = BLOCK_ROWS) -> list[slice]:
+    """Cut rows into slices that fit the cache."""
+    return [slice(i, min(i + size, n_rows)) for i in range(0, n_rows, size)]
+
+
+def spectra_on_axis(
+    spectra: Spectra,
+    flux: np.ndarray,
+    ivar: np.ndarray,
+    axis: u.Quantity,
+    medium: str | None,
+) -> Spectra:
+    """Return checked flux and ivar on another axis, with noise, meta and unit of `spectra`.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Where the rows come from.
+    flux, ivar : ndarray of shape (n_spectra, n_new_pixels)
+        Finite, ascending in wavelength.
+    axis : Quantity of shape (n_new_pixels,)
+        In any spectral unit and either order.
+    medium : {"air", "vacuum"} or None
+        What the new wavelengths are in.
+
+    Returns
+    -------
+    Spectra
+        On the new axis.
+    """
+    checked = check_axis(axis, flux.shape[1])
+    new = object.__new__(Spectra)
+    parts = (checked, medium, spectra.meta, spectra.unit, ascending_angstrom(checked))
+    new._fill(flux, ivar, spectra.noise, *parts)
+    return new
+
+
+def blank_spectra(axis: u.Quantity, medium: str | None) -> Spectra:
+    """Return one spectrum of ones on a grid, to fit a step that works there."""
+    return Spectra(np.ones((1, len(axis))), axis, medium=medium)
+
+
+def angstrom_grid(spectra: Spectra, name: str) -> np.ndarray:
+    """Return ascending wavelengths in Angstrom, which `name` needs, or raise one sentence."""
+    if spectra.wavelength is None:
+        raise ValueError(
+            f"{name} needs spectra with wavelengths; got none; pass Spectra with their wavelength."
+        )
+    return spectra.wavelength.value
+
+
+def check_number(value: Any, name: str, rule: str, remedy: str, *, low: float = 0) -> float:
+    """Return a number that is greater than `low`, or raise one sentence."""
+    good = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not good or not value > low:
+        raise ValueError(f"`{name}` must be {rule}; got {value!r}; {remedy}.")
+    return float(value)

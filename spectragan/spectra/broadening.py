@@ -1,0 +1,207 @@
+"""`Broadener`: spectra at a lower resolution, or of a rotating star."""
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import OneToOneFeatureMixin
+
+from spectragan.spectra.base import BaseSpectraTransformer, angstrom_grid
+from spectragan.spectra.container import Spectra
+from spectragan.spectra.doppler import speed_ratio
+from spectragan.spectra.kernels import gaussian_matrix, lsf_matrix, rotation_matrix
+from spectragan.spectra.linear_maps import apply_map
+from spectragan.spectra.resampling import check_coverage
+from spectragan.spectra.validation import native_float
+
+FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
+# Two equal resolutions may differ by rounding.
+ROUNDING = 1e-9
+
+
+class Broadener(OneToOneFeatureMixin, BaseSpectraTransformer):
+    r"""Broaden spectra: to a resolution, by rotation, or with any line spread function.
+
+    Parameters
+    ----------
+    resolution : float or array-like of shape (n_pixels,), default=None
+        Resolving power :math:`R = \lambda / \mathrm{FWHM}` to reach.
+    fwhm : Quantity or Quantity of shape (n_pixels,), default=None
+        Full width at half maximum to reach instead, a length.
+    initial_resolution : float or array-like of shape (n_pixels,), default=None
+        Resolving power that the spectra have. None is infinitely sharp.
+    initial_fwhm : Quantity or Quantity of shape (n_pixels,), default=None
+        Full width at half maximum that they have instead.
+    v_sin_i : Quantity or float, default=None
+        Projected rotation velocity; a number is in km/s.
+    limb_darkening : float, default=0.6
+        Coefficient of the linear law of rotating stars, 0 to 1.
+    lsf : array-like of shape (n_pixels, n_offsets), default=None
+        A line spread function at every pixel instead of a Gaussian: weights >= 0 of n_offsets
+        neighbours, an odd number, itself in the middle. They are scaled to a sum of 1.
+    min_coverage : float, default=0.5
+        Pixels whose good neighbours have a smaller share of the kernel get ivar 0.
+
+    Attributes
+    ----------
+    matrix_ : scipy.sparse.csr_array of shape (n_pixels, n_pixels) or None
+        Weight of every pixel of the old spectrum in every new one; None broadens nothing.
+    n_features_in_ : int
+        Number of pixels.
+    feature_names_in_ : ndarray of str of shape (n_pixels,)
+        Names of the columns, if `fit` saw any.
+    wavelength_ : Quantity of shape (n_pixels,) or None
+        Grid seen in `fit`, in Angstrom.
+    medium_ : {"air", "vacuum"} or None
+        What the wavelengths were measured in.
+
+    See Also
+    --------
+    Resampler : Changes the grid; broaden on the finer grid, before.
+
+    Notes
+    -----
+    The Gaussian has the width that is missing, at every pixel
+    :math:`\mathrm{FWHM}^2 = \mathrm{FWHM}_\mathrm{target}^2 - \mathrm{FWHM}_\mathrm{initial}^2`.
+    Rotation is the profile of Gray [1]_, with x the wavelength from the line center in units of
+    :math:`\lambda\, v \sin i / c` and :math:`\epsilon` the limb darkening,
+
+    .. math:: G(x) = \frac{2 (1-\epsilon) \sqrt{1-x^2} + \frac{\pi\epsilon}{2} (1-x^2)}
+        {\pi (1 - \epsilon/3)}
+
+    Weights are integrals of a kernel over pixels; the box of a pixel is taken off the variance of
+    the kernel. What is narrower than that (a standard deviation of 0.29 pixels) changes nothing.
+    Asking for both a resolution and rotation applies rotation first.
+
+    Masked pixels have no weight, the others are scaled up to a sum of 1; so it is at the ends of
+    the grid. Ivar is propagated where noise is known, :math:`1 / \sum (a_j^2 / w_j)`; the noise of
+    neighbouring pixels becomes correlated, which ivar can't say. Other rows keep 0 and 1.
+    There is no inverse: deconvolution would amplify noise.
+
+    References
+    ----------
+    .. [1] Gray, D. F. 2005, "The Observation and Analysis of Stellar Photospheres", 3rd ed.,
+       Cambridge University Press, chapter 18.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import numpy as np
+    >>> from spectragan import Broadener, Spectra
+    >>> wavelength = np.linspace(5000, 5100, 1001) * u.AA
+    >>> sharp = Spectra(1 - (np.arange(1001) == 500)[None] * 0.9, wavelength)
+    >>> out = Broadener(resolution=5050).fit_transform(sharp)  # FWHM of 1 Angstrom, 10 pixels
+    >>> bool(np.isclose(1 - out.flux[0, 505], (1 - out.flux[0, 500]) / 2, rtol=0.01))
+    True
+    """
+
+    def __init__(
+        self,
+        resolution: ArrayLike | None = None,
+        *,
+        fwhm: u.Quantity | None = None,
+        initial_resolution: ArrayLike | None = None,
+        initial_fwhm: u.Quantity | None = None,
+        v_sin_i: u.Quantity | float | None = None,
+        limb_darkening: float = 0.6,
+        lsf: ArrayLike | None = None,
+        min_coverage: float = 0.5,
+    ) -> None:
+        self.resolution = resolution
+        self.fwhm = fwhm
+        self.initial_resolution = initial_resolution
+        self.initial_fwhm = initial_fwhm
+        self.v_sin_i = v_sin_i
+        self.limb_darkening = limb_darkening
+        self.lsf = lsf
+        self.min_coverage = min_coverage
+
+    def _learn(self, spectra: Spectra) -> None:
+        check_coverage(self.min_coverage)
+        self._check_alternatives()
+        parts = [self._rotation(spectra), self._gaussian(spectra), self._lsf(spectra)]
+        self.matrix_ = None
+        for matrix in parts:
+            if matrix is not None:
+                self.matrix_ = matrix if self.matrix_ is None else matrix @ self.matrix_
+
+    def _apply(self, spectra: Spectra) -> Spectra:
+        if self.matrix_ is None:
+            return spectra
+        flux, ivar = apply_map(self.matrix_, spectra, self.min_coverage)
+        return spectra._rebuild(flux, ivar, spectra.noise, spectra.meta)
+
+    def _check_alternatives(self) -> None:
+        for names in (("resolution", "fwhm", "lsf"), ("initial_resolution", "initial_fwhm")):
+            given = [name for name in names if getattr(self, name) is not None]
+            if len(given) > 1:
+                raise ValueError(
+                    f"only one of {', '.join(f'`{name}`' for name in names)} must be given; "
+                    f"got {' and '.join(given)}; leave the others None."
+                )
+
+    def _rotation(self, spectra: Spectra) -> Any:
+        if self.v_sin_i is None:
+            return None
+        beta = speed_ratio(self.v_sin_i, "v_sin_i")
+        if beta.shape != () or not 0 <= beta < 1:
+            raise ValueError(
+                f"`v_sin_i` must be one velocity >= 0; got {self.v_sin_i!r}; give it in km/s."
+            )
+        number = isinstance(self.limb_darkening, int | float | np.number)
+        if not number or not 0 <= self.limb_darkening <= 1:
+            raise ValueError(
+                f"`limb_darkening` must be 0 to 1; got {self.limb_darkening!r}; try 0.6."
+            )
+        grid = angstrom_grid(spectra, "`v_sin_i`")
+        return rotation_matrix(grid, float(beta), self.limb_darkening)
+
+    def _gaussian(self, spectra: Spectra) -> Any:
+        if self.resolution is None and self.fwhm is None:
+            return None
+        grid = angstrom_grid(spectra, "`resolution`" if self.fwhm is None else "`fwhm`")
+        target = _width(self.resolution, self.fwhm, grid, "")
+        initial = _width(self.initial_resolution, self.initial_fwhm, grid, "initial_")
+        missing = target**2 - initial**2
+        if (missing < -ROUNDING * initial**2).any():
+            i = int(np.argmin(missing))
+            raise ValueError(
+                f"the resolution to reach must be lower than the initial one; got FWHM of "
+                f"{target[i]:.4g} after {initial[i]:.4g} Angstrom at {grid[i]:.6g} Angstrom; "
+                "choose a lower resolution: spectra can't be sharpened."
+            )
+        return gaussian_matrix(grid, np.sqrt(np.maximum(missing, 0)) / FWHM_PER_SIGMA)
+
+    def _lsf(self, spectra: Spectra) -> Any:
+        if self.lsf is None:
+            return None
+        n_pixels = spectra.shape[1]
+        lsf = native_float(self.lsf, "lsf").astype(float)
+        good = lsf.ndim == 2 and len(lsf) == n_pixels and lsf.shape[1] % 2 == 1
+        if not good or not (np.isfinite(lsf) & (lsf >= 0)).all() or not (lsf.sum(axis=1) > 0).all():
+            raise ValueError(
+                f"`lsf` must hold finite weights >= 0 of shape ({n_pixels}, n_offsets), n_offsets "
+                f"odd and no row 0 everywhere; got shape {lsf.shape}; pad it with zeros."
+            )
+        return lsf_matrix(lsf)
+
+
+def _width(resolution: Any, fwhm: Any, grid: np.ndarray, prefix: str) -> np.ndarray:
+    """Return a full width at half maximum at every pixel in Angstrom; 0 if none is given."""
+    if resolution is None and fwhm is None:
+        return np.zeros(len(grid))
+    name, value = (
+        (f"{prefix}fwhm", fwhm) if resolution is None else (f"{prefix}resolution", resolution)
+    )
+    try:
+        numbers = np.asarray(value.to_value(u.AA) if resolution is None else value, dtype=float)
+    except (AttributeError, TypeError, ValueError) as error:
+        kind = "a length such as 2 * u.AA" if resolution is None else "a number such as 22500"
+        raise ValueError(f"`{name}` must be {kind}; got {value!r}; check its unit.") from error
+    if numbers.shape not in ((), grid.shape) or not (numbers > 0).all():
+        raise ValueError(
+            f"`{name}` must be above 0, one value or one per pixel ({len(grid)}); "
+            f"got {value!r}; check it."
+        )
+    return np.broadcast_to(numbers if resolution is None else grid / numbers, grid.shape)

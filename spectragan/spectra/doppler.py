@@ -1,0 +1,78 @@
+"""Velocities along the line of sight: how they are given, and what they do to wavelengths."""
+
+from typing import Any
+
+import astropy.constants as const
+import astropy.units as u
+import numpy as np
+
+from spectragan.spectra.container import Spectra
+
+KMS = u.km / u.s
+# Where a step that shifted spectra wrote by how much, one number in km/s per spectrum.
+REST_FRAME_KEY = "rest_frame_velocity"
+
+
+def speed_ratio(velocity: Any, name: str) -> np.ndarray:
+    """Return velocities, Quantities or numbers in km/s, over the speed of light."""
+    try:
+        quantity = velocity
+        if not isinstance(velocity, u.Quantity):
+            quantity = np.asarray(velocity, dtype=float) * KMS
+        return np.asarray((quantity / const.c).to_value(u.one))
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`{name}` must be a velocity; got {velocity!r}; give a Quantity or numbers in km/s."
+        ) from error
+
+
+def doppler_factor(beta: np.ndarray) -> np.ndarray:
+    """Return observed over emitted wavelength of a source receding at `beta` c (relativistic)."""
+    return np.sqrt((1 + beta) / (1 - beta))
+
+
+def row_speed_ratios(velocity: Any, spectra: Spectra, name: str) -> np.ndarray:
+    """Return velocities over the speed of light, one per spectrum.
+
+    Parameters
+    ----------
+    velocity : str, Quantity or array-like of shape () or (n_spectra,)
+        A key of meta, or velocities; numbers are in km/s.
+    spectra : Spectra of n_spectra rows
+        What moves.
+    name : str
+        Parameter to name in messages.
+
+    Returns
+    -------
+    ndarray of shape (n_spectra,)
+        Finite and between -1 and 1.
+
+    Raises
+    ------
+    ValueError
+        If a velocity is missing, or there is another number of them.
+    """
+    if isinstance(velocity, str):
+        key, velocity = velocity, (spectra.meta or {}).get(velocity)
+        if velocity is None or any(value is None for value in velocity):
+            raise ValueError(
+                f"`{name}` must name a key of meta that every spectrum has; got {key!r}, which "
+                "is missing; add it to meta, or pass the velocities themselves."
+            )
+        velocity = u.Quantity(velocity, KMS) if _are_quantities(velocity) else np.array(velocity)
+    beta = speed_ratio(velocity, name)
+    if beta.shape not in ((), (len(spectra),)):
+        raise ValueError(
+            f"`{name}` must be one velocity or one for each of {len(spectra)} spectra; got shape "
+            f"{beta.shape}; put them in meta, where they follow their rows."
+        )
+    if not (np.abs(beta) < 1).all():
+        raise ValueError(
+            f"`{name}` must be finite and slower than light; got {velocity!r}; give km/s."
+        )
+    return np.broadcast_to(beta, len(spectra))
+
+
+def _are_quantities(values: Any) -> bool:
+    return isinstance(values, list | tuple) and isinstance(values[0], u.Quantity)

@@ -1,0 +1,64 @@
+"""DESI coadd and spectra files: many targets, in the arms b, r and z of the spectrograph.
+
+The data model is https://desidatamodel.readthedocs.io (coadd-SURVEY-PROGRAM-PIXNUM). Wavelengths
+are vacuum, in the barycentric frame.
+"""
+
+import re
+
+import astropy.units as u
+import numpy as np
+
+from spectragan.spectra.formats.fits_file import FitsFile
+from spectragan.spectra.formats.options import ReadOptions
+from spectragan.spectra.formats.pixels import FLUX_1E17, Pixels
+from spectragan.spectra.formats.problem import FileProblem
+
+
+def identify_desi(file: FitsFile) -> bool:
+    """Tell whether a FITS file is a DESI coadd or spectra file."""
+    return any(file.hdu(f"{arm.upper()}_WAVELENGTH") is not None for arm in _arms(file))
+
+
+def _arms(file: FitsFile) -> list[str]:
+    """Return the arms whose flux is there: b, r, z, or brz where they are joined."""
+    found = (re.fullmatch(r"([A-Z]+)_FLUX", hdu.name) for hdu in file.hdul)
+    return [match[1].lower() for match in found if match]
+
+
+def read_desi(file: FitsFile, options: ReadOptions) -> Pixels:
+    """Return all targets in one arm; any bit of the mask means bad (MASK != 0)."""
+    arm = _choose(_arms(file), options.arm).upper()
+    flux, ivar, mask = (
+        file.image(f"{arm}_{name}", what)
+        for name, what in (("FLUX", "flux"), ("IVAR", "ivar"), ("MASK", "mask"))
+    )
+    wavelength = file.image(f"{arm}_WAVELENGTH", "wavelengths").astype(float) * u.AA
+    targets = file.column("FIBERMAP", "targetid")
+    if targets is None or len(targets) != len(np.atleast_2d(flux)):
+        raise FileProblem(
+            f"FIBERMAP must have a row for each of {len(np.atleast_2d(flux))} spectra; got "
+            f"{0 if targets is None else len(targets)}; check the format of the file."
+        )
+    snr = (f"{name}_{arm.lower()}" for name in ("median_coadd_snr", "median_calib_snr"))
+    return Pixels(
+        flux,
+        wavelength,
+        ivar=ivar,
+        bad=mask != 0,
+        unit=FLUX_1E17,
+        medium="vacuum",
+        ids=[str(target) for target in targets],
+        snr=file.numbers("SCORES", *snr),
+    )
+
+
+def _choose(arms: list[str], arm: str | None) -> str:
+    if not arms:
+        raise FileProblem("it must have an HDU such as B_FLUX; got none; check its format.")
+    wanted = arm.lower() if arm is not None else arms[0]
+    if wanted not in arms or (arm is None and len(arms) > 1):
+        choices = ", ".join(f"arm={name!r}" for name in arms)
+        got = "none, for arms on different grids" if arm is None else repr(arm)
+        raise FileProblem(f"`arm` must be one that the file has; got {got}; pass one of {choices}.")
+    return wanted

@@ -1,0 +1,87 @@
+"""One file of any format: what it is, and its spectra."""
+
+from pathlib import Path
+from typing import Any
+
+from spectragan.spectra.container import Spectra
+from spectragan.spectra.formats.fits_file import open_fits, read_bytes
+from spectragan.spectra.formats.options import ReadOptions
+from spectragan.spectra.formats.pixels import to_spectra
+from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.formats.registry import FORMATS, NAMES, Format, named
+from spectragan.spectra.formats.text_file import read_text
+
+KNOWN = f"known formats are {', '.join(NAMES)}, and the loaders of specutils by name"
+HEAD = 2880  # bytes; a FITS header is at least as long
+
+
+def read_file(options: ReadOptions, format_name: str | None) -> tuple[Spectra, int]:
+    """Return the spectra of one file, and how many NaN no mask announces.
+
+    Raises
+    ------
+    FileProblem
+        With a cause and a remedy.
+    """
+    kind = content_kind(options.path)
+    if format_name is not None and not named(format_name):
+        from spectragan.spectra.formats.specutils_loaders import read_specutils
+
+        return read_specutils(options, format_name), 0
+    if kind == "text":
+        return _read(read_text(options.path), kind, options, format_name)
+    with open_fits(options.path, options.checksum) as file:
+        return _read(file, kind, options, format_name)
+
+
+def _read(source: Any, kind: str, options: ReadOptions, name: str | None) -> tuple[Spectra, int]:
+    chosen = _recognise(source, kind) if name is None else _asked_for(name, kind)
+    return to_spectra(chosen.read(source, options), options, chosen.name)
+
+
+def _recognise(source: Any, kind: str) -> Format:
+    fitting = (f for f in FORMATS if f.kind == kind and f.identify(source))
+    found = next(fitting, None)
+    if found is None:  # any FITS file is at least FITS, so this is a text
+        raise FileProblem(
+            "it must have columns such as 'wavelength' and 'flux'; got "
+            f"{', '.join(map(repr, list(source)[:8]))}; rename its columns ({KNOWN})."
+        )
+    return found
+
+
+def _asked_for(name: str, kind: str) -> Format:
+    found = next((f for f in named(name) if f.kind == kind), None)
+    if found is None:
+        raise FileProblem(
+            f"`format` must suit the content of the file, which is {kind}; got {name!r}; "
+            "leave it out to recognise the file by its content."
+        )
+    return found
+
+
+def content_kind(path: Path) -> str:
+    """Return "fits" or "text"; what a file is called doesn't matter."""
+    if path.is_dir():
+        raise FileProblem("it is a folder; pass a pattern such as folder/*.fits.")
+    if not path.exists():
+        raise FileProblem("there is no such file; check the path.")
+    head = _head(path)
+    if not head:
+        raise FileProblem("it is empty (0 bytes); download or copy it again.")
+    if head.startswith(b"SIMPLE  ="):
+        return "fits"
+    start = head.lstrip()[:14].lower()
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise FileProblem("it is a web page and no spectrum; download it again.")
+    if start.startswith((b"<?xml", b"<votable")):
+        raise FileProblem("it is XML, perhaps a VOTable; download it as FITS, ECSV or CSV.")
+    if b"\0" in head or not head.strip():
+        raise FileProblem(f"it is neither FITS nor text, it begins with {head[:8]!r}; {KNOWN}.")
+    return "text"
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    return read_bytes(path)[:HEAD] if head[:2] == b"\x1f\x8b" else head

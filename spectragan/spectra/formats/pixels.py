@@ -1,0 +1,182 @@
+"""What readers return, and how it becomes `Spectra`: errors to ivar, masks, types, metadata."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+
+from spectragan.spectra.container import Spectra
+from spectragan.spectra.formats.options import ReadOptions
+from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.validation import native_float
+
+# Surveys of SDSS, LAMOST and DESI count flux in these.
+FLUX_1E17 = u.Unit("1e-17 erg / (s cm2 Angstrom)")
+# float32 can hold 1e-38 to 3e38; ivar outside this range is kept in float64.
+FLOAT32_SAFE = (1e-36, 1e36)
+# km/s. LAMOST writes -9999 for a velocity it doesn't know, APOGEE 999999.
+NO_VELOCITY = 9999.0
+
+
+@dataclass(frozen=True)
+class Pixels:
+    """The pixels of one file as they are, for `to_spectra`.
+
+    Parameters
+    ----------
+    flux : ndarray of shape (n_spectra, n_pixels) or (n_pixels,)
+        NaN where there is none.
+    wavelength : Quantity of shape (n_pixels,)
+        In the unit and order of the file.
+    ivar, error : ndarray of the shape of flux, default=None
+        At most one of them, in `unit`. Values that are not positive mean: ignore.
+    bad : ndarray of bool of the shape of flux, default=None
+        True where the file says that a pixel is bad.
+    unit : astropy.units.UnitBase
+        Of flux.
+    medium : {"air", "vacuum"}, default=None
+        What the file says.
+    ids : sequence of str, default=None
+        None takes the name of the file.
+    snr, rv : sequence of float, default=None
+        Signal to noise, radial velocity in km/s; None or NaN where the file doesn't say.
+    visit : sequence of int, default=None
+        0 for a combined spectrum, else which visit of the star it is.
+    """
+
+    flux: np.ndarray
+    wavelength: u.Quantity
+    ivar: np.ndarray | None = None
+    error: np.ndarray | None = None
+    bad: np.ndarray | None = None
+    unit: u.UnitBase = u.dimensionless_unscaled
+    medium: str | None = None
+    ids: Sequence[str] | None = None
+    snr: Sequence[float] | np.ndarray | None = None
+    rv: Sequence[float] | np.ndarray | None = None
+    visit: Sequence[int] | np.ndarray | None = None
+
+
+def to_spectra(pixels: Pixels, options: ReadOptions, format_name: str) -> tuple[Spectra, int]:
+    """Return the spectra of one file, and how many pixels are NaN though nothing masks them."""
+    flux = np.atleast_2d(_real(pixels.flux, "flux"))
+    weights = _weights(pixels, flux.shape)
+    if pixels.bad is not None:
+        weights[_like(pixels.bad, flux.shape, "mask").astype(bool)] = 0
+    lost = ~np.isfinite(flux)
+    n_lost = int(np.count_nonzero(lost & (weights > 0)))
+    weights[lost] = 0
+    if not weights.any():
+        raise FileProblem(
+            "no pixel is usable, all are masked, NaN or without a positive error; "
+            "check its errors and its mask."
+        )
+    flux, weights = _same_type(np.where(lost, flux.dtype.type(0), flux), weights)
+    known = pixels.ivar is not None or pixels.error is not None
+    return _build(flux, weights, known, pixels, options, format_name), n_lost
+
+
+def _build(flux, weights, known, pixels, options, format_name) -> Spectra:
+    medium = medium_of(pixels.medium, options.medium)
+    said = {"ids": pixels.ids, "snr": pixels.snr, "rv": pixels.rv, "visit": pixels.visit}
+    meta = row_meta(len(flux), options, format_name, **said)
+    noise = "known" if known else "unknown"
+    try:
+        quantity = u.Quantity(flux, pixels.unit, copy=False)
+        return Spectra(quantity, pixels.wavelength, weights, noise, medium, meta)
+    except (ValueError, TypeError) as error:
+        raise FileProblem(str(error)) from error
+
+
+def _real(values: Any, name: str) -> np.ndarray:
+    try:
+        return native_float(values, name)
+    except (ValueError, TypeError) as error:
+        raise FileProblem(str(error)) from error
+
+
+def _like(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
+    array = np.atleast_2d(values)
+    if array.shape != shape:
+        raise FileProblem(
+            f"the {name} must have the shape of the flux, {shape}; got {array.shape}; "
+            "check that both belong to one spectrum."
+        )
+    return array
+
+
+def _weights(pixels: Pixels, shape: tuple[int, ...]) -> np.ndarray:
+    """Return ivar in float64: 0 where errors are missing, negative, zero or not finite."""
+    if pixels.ivar is None and pixels.error is None:
+        return np.ones(shape)
+    with np.errstate(all="ignore"):
+        if pixels.ivar is not None:
+            ivar = _like(pixels.ivar, shape, "ivar").astype(float)
+        else:
+            error = _like(pixels.error, shape, "error").astype(float)
+            ivar = np.where(error > 0, error, np.nan) ** -2
+        return np.where(np.isfinite(ivar) & (ivar > 0), ivar, 0.0)
+
+
+def _same_type(flux: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keep float32 where ivar fits in; else a faint star would get an infinite ivar, or none."""
+    used = weights[weights > 0]
+    fits = used.min() >= FLOAT32_SAFE[0] and used.max() <= FLOAT32_SAFE[1]
+    dtype = flux.dtype if fits else np.dtype(float)
+    return flux.astype(dtype, copy=False), weights.astype(dtype, copy=False)
+
+
+def medium_of(said: str | None, given: str | None) -> str | None:
+    """Return the medium that a file or the caller says, which must not contradict each other."""
+    if said and given and said != given:
+        raise FileProblem(
+            f"`medium` must be what the file says, {said!r}; got {given!r}; leave it out."
+        )
+    return said or given
+
+
+def row_meta(
+    n_rows: int,
+    options: ReadOptions,
+    format_name: str,
+    *,
+    ids: Sequence[str] | None = None,
+    snr: Any = None,
+    rv: Any = None,
+    visit: Any = None,
+) -> dict[str, Any]:
+    """Return the metadata that spectra of every format have."""
+    if ids is None:
+        ids = [options.stem] if n_rows == 1 else [f"{options.stem}-{i}" for i in range(n_rows)]
+    return {
+        "id": [str(i).strip() for i in ids],
+        "snr": _numbers(snr, n_rows, lambda value: value >= 0),
+        "rv": _numbers(rv, n_rows, lambda value: np.abs(value) < NO_VELOCITY),
+        "visit": np.zeros(n_rows, dtype=int) if visit is None else np.asarray(visit, dtype=int),
+        "file": [str(options.path)] * n_rows,
+        "format": [format_name] * n_rows,
+    }
+
+
+def _numbers(values: Any, n_rows: int, is_real: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Return numbers, NaN for those that stand for none."""
+    if values is None:
+        return np.full(n_rows, np.nan)
+    numbers = np.asarray(values, dtype=float)
+    return np.where(is_real(numbers), numbers, np.nan)
+
+
+def has_bits(mask: np.ndarray, bits: Sequence[int]) -> np.ndarray:
+    """Tell of every pixel whether one of some bits of its mask is set."""
+    array = np.asarray(mask)
+    if array.dtype.kind == "f":  # some tables store masks as float; NaN has no bits
+        array = np.nan_to_num(array, nan=0.0, posinf=0.0, neginf=0.0)
+    return (array.astype(np.int64) & sum(1 << bit for bit in bits)) != 0
+
+
+def log_axis(first: float, step: float, n_pixels: int, crpix: float = 1.0) -> u.Quantity:
+    """Return wavelengths of an axis that is linear in log10 of Angstrom."""
+    with np.errstate(over="ignore"):
+        return 10.0 ** (first + step * (np.arange(n_pixels) + 1 - crpix)) * u.AA

@@ -1,0 +1,243 @@
+"""`TelluricMasker` and `SkyLineMasker`: ignore what the Earth's atmosphere spoils."""
+
+import warnings
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from sklearn.base import OneToOneFeatureMixin
+
+from spectragan.exceptions import MissingWavelengthWarning
+from spectragan.spectra.base import BaseSpectraTransformer
+from spectragan.spectra.container import Spectra
+from spectragan.spectra.doppler import REST_FRAME_KEY, doppler_factor, row_speed_ratios
+from spectragan.spectra.medium import convert_axis
+from spectragan.spectra.ranges import ROUNDING
+from spectragan.spectra.sky import SKY_LINES_AIR, SKY_LINES_VACUUM, TELLURIC_BANDS
+
+
+class _RangeMasker(OneToOneFeatureMixin, BaseSpectraTransformer):
+    """Set ivar to 0 in ranges of wavelength that are fixed in the frame of the observer."""
+
+    ranges: Any
+    velocity: Any
+
+    def _default_ranges(self, medium: str | None) -> np.ndarray:
+        """Return the ranges to mask, (n_ranges, 2) in Angstrom."""
+        raise NotImplementedError
+
+    def _learn(self, spectra: Spectra) -> None:
+        if self.ranges is not None:
+            self.ranges_ = _read_ranges(self.ranges)
+        else:
+            self.ranges_ = self._default_ranges(spectra.medium)
+        if spectra.wavelength is None:
+            warnings.warn(
+                f"{type(self).__name__} needs spectra with wavelengths and masks nothing without "
+                "them; pass Spectra with their wavelength.",
+                MissingWavelengthWarning,
+                stacklevel=3,
+            )
+
+    def _apply(self, spectra: Spectra) -> Spectra:
+        wavelength = self.wavelength_ if spectra.wavelength is None else spectra.wavelength
+        if wavelength is None:
+            return spectra
+        meta = spectra.meta or {}
+        velocity = self.velocity
+        if velocity is None:
+            velocity = REST_FRAME_KEY if REST_FRAME_KEY in meta else 0.0
+        beta = row_speed_ratios(velocity, spectra, "velocity")
+        factors, which = np.unique(doppler_factor(beta), return_inverse=True)
+        grid = wavelength.value
+        hit = np.zeros((len(factors), len(grid)), dtype=bool)
+        for row, factor in zip(hit, factors, strict=True):
+            observed = grid * factor
+            starts = np.searchsorted(observed, self.ranges_[:, 0] * (1 - ROUNDING), side="left")
+            stops = np.searchsorted(observed, self.ranges_[:, 1] * (1 + ROUNDING), side="right")
+            for start, stop in zip(starts, stops, strict=True):
+                row[start:stop] = True
+        ivar = np.where(hit[which], spectra.dtype.type(0), spectra.ivar)
+        return spectra._rebuild(spectra.flux, ivar, spectra.noise, spectra.meta)
+
+
+class TelluricMasker(_RangeMasker):
+    r"""Ignore the pixels that the Earth's atmosphere absorbs in.
+
+    Parameters
+    ----------
+    ranges : list of (Quantity, Quantity) or (float, float), default=None
+        Ranges to ignore, in the frame of the observer and the medium of the spectra; numbers are
+        in Angstrom, ends are included. None is the bands of oxygen, water and carbon dioxide
+        from 0.6 to 2.1 microns.
+    velocity : str, Quantity or array-like of shape () or (n_spectra,), default=None
+        By which velocity the spectra were shifted to rest, positive for receding stars: a key of
+        meta, or velocities, numbers in km/s. None takes what `RestFrameShifter` has written to
+        meta, and otherwise that the spectra are as observed.
+
+    Attributes
+    ----------
+    ranges_ : ndarray of shape (n_ranges, 2)
+        What is ignored, in the frame of the observer, in Angstrom.
+    n_features_in_ : int
+        Number of pixels.
+    feature_names_in_ : ndarray of str of shape (n_pixels,)
+        Names of the columns, if `fit` saw any.
+    wavelength_ : Quantity of shape (n_pixels,) or None
+        Grid seen in `fit`, in Angstrom.
+    medium_ : {"air", "vacuum"} or None
+        What the wavelengths were measured in.
+
+    See Also
+    --------
+    SkyLineMasker : For what the atmosphere emits.
+
+    Notes
+    -----
+    Flux stays as it is under the new mask. The default ranges cover the bands of [1]_ and, below
+    1 micron, [2]_, generously; between them, and below 0.6 microns, single weak lines stay.
+    Where spectra don't say their medium, the ranges cover their places in air and in vacuum.
+
+    A spectrum shifted to rest by the velocity v has its observed wavelengths at
+    :math:`\lambda_\mathrm{rest} \sqrt{(1+v/c) / (1-v/c)}`: the bands move from row to row.
+
+    Spectra without wavelengths can't be masked and pass through, with a
+    `MissingWavelengthWarning` in `fit`.
+
+    References
+    ----------
+    .. [1] Smette, A. et al. 2015, A&A 576, A77.
+    .. [2] Bessell, M. S. 1999, PASP 111, 1426.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import numpy as np
+    >>> from spectragan import Spectra, TelluricMasker
+    >>> s = Spectra(np.ones((2, 5)), [7500, 7600, 7700, 7800, 7900] * u.AA, medium="air")
+    >>> TelluricMasker().fit_transform(s).mask[0]
+    array([False,  True,  True, False, False])
+    >>> TelluricMasker([(780 * u.nm, 790 * u.nm)]).fit_transform(s).mask[0]
+    array([False, False, False,  True,  True])
+    """
+
+    def __init__(self, ranges: list | None = None, *, velocity: Any = None) -> None:
+        self.ranges = ranges
+        self.velocity = velocity
+
+    def _default_ranges(self, medium: str | None) -> np.ndarray:
+        return _in_medium(np.array(TELLURIC_BANDS), "air", medium)
+
+
+class SkyLineMasker(_RangeMasker):
+    """Ignore the pixels around bright emission lines of the night sky.
+
+    Parameters
+    ----------
+    ranges : list of (Quantity, Quantity) or (float, float), default=None
+        Ranges to ignore, in the frame of the observer and the medium of the spectra; numbers are
+        in Angstrom, ends are included. None is [O I], Na I and bright OH lines from 0.55 to 1.7
+        microns, each with `half_width` on both sides.
+    half_width : Quantity, default=None
+        How far from a line of the default list pixels are ignored; None is 3 Angstrom.
+    velocity : str, Quantity or array-like of shape () or (n_spectra,), default=None
+        By which velocity the spectra were shifted to rest, positive for receding stars: a key of
+        meta, or velocities, numbers in km/s. None takes what `RestFrameShifter` has written to
+        meta, and otherwise that the spectra are as observed.
+
+    Attributes
+    ----------
+    ranges_ : ndarray of shape (n_ranges, 2)
+        What is ignored, in the frame of the observer, in Angstrom.
+    n_features_in_ : int
+        Number of pixels.
+    feature_names_in_ : ndarray of str of shape (n_pixels,)
+        Names of the columns, if `fit` saw any.
+    wavelength_ : Quantity of shape (n_pixels,) or None
+        Grid seen in `fit`, in Angstrom.
+    medium_ : {"air", "vacuum"} or None
+        What the wavelengths were measured in.
+
+    See Also
+    --------
+    TelluricMasker : For what the atmosphere absorbs; both shift and pass spectra in the same way.
+
+    Notes
+    -----
+    The default lines are those of [1]_ below 1 micron and of [2]_ in the H band; they are bright
+    ones, not all. Where spectra don't say their medium, the ranges cover the places of a line
+    in air and in vacuum.
+
+    References
+    ----------
+    .. [1] Osterbrock, D. E. et al. 1996, PASP 108, 277.
+    .. [2] Rousselot, P. et al. 2000, A&A 354, 1134.
+
+    Examples
+    --------
+    >>> import astropy.units as u
+    >>> import numpy as np
+    >>> from spectragan import SkyLineMasker, Spectra
+    >>> s = Spectra(np.ones((1, 41)), np.linspace(5560, 5600, 41) * u.AA, medium="air")
+    >>> s.wavelength[SkyLineMasker().fit_transform(s).mask[0]]
+    <Quantity [5575., 5576., 5577., 5578., 5579., 5580.] Angstrom>
+    """
+
+    def __init__(
+        self,
+        ranges: list | None = None,
+        *,
+        half_width: u.Quantity | None = None,
+        velocity: Any = None,
+    ) -> None:
+        self.ranges = ranges
+        self.half_width = half_width
+        self.velocity = velocity
+
+    def _default_ranges(self, medium: str | None) -> np.ndarray:
+        half = self._half_width()
+        parts = ((SKY_LINES_AIR, "air"), (SKY_LINES_VACUUM, "vacuum"))
+        lines = [_in_medium(np.repeat(x, 2).reshape(-1, 2), own, medium) for x, own in parts]
+        return np.concatenate(lines) + np.array([-half, half])
+
+    def _half_width(self) -> float:
+        if self.half_width is None:
+            return 3.0
+        try:
+            half = float(self.half_width.to_value(u.AA))
+        except (AttributeError, TypeError, u.UnitConversionError) as error:
+            raise ValueError(
+                f"`half_width` must be a length such as 3 * u.AA; got {self.half_width!r}; "
+                "give it a unit."
+            ) from error
+        if not half > 0:
+            raise ValueError(f"`half_width` must be above 0; got {half} Angstrom; try 3 * u.AA.")
+        return half
+
+
+def _in_medium(ranges: np.ndarray, own: str, medium: str | None) -> np.ndarray:
+    """Return ranges given in their `own` medium in `medium`; if that is None, cover both."""
+    if medium == own:
+        return ranges
+    other = convert_axis(ranges * u.AA, "air" if own == "vacuum" else "vacuum").value
+    if medium is not None:
+        return other
+    both = np.stack([ranges, other])
+    return np.stack([both[..., 0].min(axis=0), both[..., 1].max(axis=0)], axis=1)
+
+
+def _read_ranges(ranges: Any) -> np.ndarray:
+    try:
+        ends = [
+            [
+                e.to_value(u.AA, u.spectral()) if isinstance(e, u.Quantity) else float(e)
+                for e in pair
+            ]
+            for pair in ranges
+        ]
+        return np.sort(np.array(ends, dtype=float).reshape(-1, 2), axis=1)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`ranges` must hold pairs of wavelengths; got {ranges!r}; write for example "
+            "[(6860 * u.AA, 697 * u.nm)]."
+        ) from error

@@ -1,0 +1,211 @@
+"""Files that can't be read: each gives one sentence with the file, the cause and a remedy."""
+
+import gzip
+import re
+from typing import Any, NamedTuple
+
+import astropy.units as u
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from spectragan import SpectrumFileError, read_spectra
+
+
+class Case(NamedTuple):
+    """What is wrong, how to make it, words of the cause, and parameters."""
+
+    name: str
+    build: Any
+    cause: str
+    options: dict = {}  # noqa: RUF012 - never changed
+
+
+BAD_FILES = [
+    Case("empty file", lambda m: b"", "it is empty"),
+    Case("zipped empty file", lambda m: gzip.compress(b""), "it is empty"),
+    Case("blanks only", lambda m: "  \n\n ", "neither FITS nor text"),
+    Case("picture", lambda m: b"\x89PNG\r\n\x1a\n\0\0\0", "neither FITS nor text"),
+    Case("HDF5", lambda m: b"\x89HDF\r\n\x1a\n" + bytes(99), "neither FITS nor text"),
+    Case("web page", lambda m: "<!DOCTYPE html><p>404</p>", "it is a web page"),
+    Case("VOTable", lambda m: '<?xml version="1.0"?><VOTABLE/>', "it is XML"),
+    Case("prose", lambda m: "Dear colleague,\nsee the attached spectrum.", "read as a table"),
+    Case("pickle", lambda m: b"\x80\x04\x95\x00\x00\x00\x00", "neither FITS nor text"),
+    Case("latin-1 text", lambda m: "wavelength,flux\n5,é".encode("latin-1"), "not UTF-8"),
+    Case("FITS header cut", lambda m: m.cut(m.apstar(), 0.1)[:2000], "damaged FITS"),
+    Case("first 80 bytes of FITS", lambda m: m.cut(m.apstar(), 1)[:80], "damaged FITS"),
+    Case("FITS cut in the flux", lambda m: m.raw(m.one_d())[:2900], "cut off"),
+    Case("apStar cut in the mask", lambda m: m.raw(m.apstar())[:-2800], "cut off"),
+    Case("LAMOST cut", lambda m: m.raw(m.lamost_dr5())[:3200], "cut off"),
+    Case("SDSS table cut", lambda m: m.raw(m.sdss()[:2])[:-2700], "cut off"),
+    Case("zipped FITS cut", lambda m: gzip.compress(m.raw(m.apstar()))[:-300], "cut off"),
+    Case("zip damaged", lambda m: b"\x1f\x8b" + bytes(50), "damaged gzip"),
+    Case("text cut within a line", lambda m: m.csv(*m.rows())[:-4], "as many values as there are"),
+    Case("heading only", lambda m: m.csv(), "no values"),
+    Case("bytes changed", lambda m: m.with_checksum(m.apstar(), True), "match its checksum"),
+    Case("table bytes changed", lambda m: m.with_checksum(m.sdss(), True), "match its checksum"),
+    Case("HDU header destroyed", lambda m: destroyed(m), "the header of HDU 1 is damaged"),
+    Case(
+        "bytes after the last HDU", lambda m: m.raw(m.one_d()) + b"x" * 99, "99 bytes after HDU 0"
+    ),
+]
+
+
+def destroyed(make) -> bytes:
+    """Return a spectrum whose HDU of errors can't be found: it must not pass as one without."""
+    hdul = fits.HDUList([*make.one_d(), make.image(make.ERROR[0], "ERR")])
+    return make.raw(hdul).replace(b"XTENSION= 'IMAGE   '", b"XTENSION@ 'IMAGE   '")
+
+
+WRONG_STRUCTURE = [
+    Case("no HDU with data", lambda m: fits.HDUList([fits.PrimaryHDU()]), "neither an image nor"),
+    Case("2-D image", lambda m: fits.HDUList([m.primary(np.ones((5, 9)))]), "must be 1-D"),
+    Case("square image", lambda m: fits.HDUList([m.primary(np.eye(9))]), "must be 1-D"),
+    Case("cube", lambda m: fits.HDUList([m.primary(np.ones((2, 3, 4)))]), "must be 1-D"),
+    Case("apStar without mask", lambda m: m.apstar()[:3], "HDU 3 must be an image with the mask"),
+    Case("one visit without mask", lambda m: m.apstar(1)[:3], "got no such HDU"),
+    Case("aspcapStar without table", lambda m: m.aspcapstar()[:4], "must have a unit"),
+    Case("apVisit without axis", lambda m: m.apvisit()[:4], "must be 1-D"),
+    Case("GALAH without errors", lambda m: m.galah()[:1], "HDU 1 must be an image"),
+    Case("GALAH without data", lambda m: fits.HDUList([m.primary(ORIGIN="GALAH")]), "got no data"),
+    Case("LAMOST without data", lambda m: no_lamost(m), "HDU 0 must be an image"),
+    Case("DESI without mask", lambda m: m.without(m.desi("B"), 5), "HDU B_MASK must be an image"),
+    Case("DESI without targets", lambda m: m.without(m.desi("B"), 1), "got 0"),
+    Case("mwm of models", lambda m: model_mwm(m), "must have a column 'flux'"),
+    Case("SDSS as apStar", lambda m: m.sdss(), "HDU 1 must be an image", {"format": "apStar"}),
+    Case("apStar as SDSS", lambda m: m.apstar(), "HDU 1 must be a table", {"format": "SDSS"}),
+    Case(
+        "CSV as apStar", lambda m: m.csv(*m.rows()), "must suit the content", {"format": "apStar"}
+    ),
+    Case("FITS as table", lambda m: m.one_d(), "must suit the content", {"format": "table"}),
+    Case("text as DESI", lambda m: m.csv(*m.rows()), "must suit the content", {"format": "DESI"}),
+    Case("no CRVAL1", lambda m: m.one_d(CRVAL1=None), "must have CRVAL1, a number"),
+    Case("no CDELT1", lambda m: m.one_d(CDELT1=None), "must have CDELT1 or CD1_1"),
+    Case("CRVAL1 a word", lambda m: m.one_d(CRVAL1="5000 A"), "got '5000 A'"),
+    Case("no flux column", lambda m: m.simple(flux=None, counts=[1.0, 2, 3]), "columns such as"),
+    Case("no wavelength column", lambda m: m.simple(wavelength=None), "columns such as"),
+    Case(
+        "no ivar column",
+        lambda m: named_columns(m),
+        "must have a column 'ivar'",
+        {"format": "SDSS"},
+    ),
+    Case("flux of other length", lambda m: short_image(m), "must have the shape of the flux"),
+    Case("axis of other length", lambda m: short_axis(m), "must have one value per pixel"),
+    Case("LAMOST of 4 rows", lambda m: four_rows(m), "must have 5 rows", {"format": "LAMOST"}),
+    Case("apVisit of odd shapes", lambda m: odd_visit(m), "must have one shape"),
+    Case("DESI, targets missing", lambda m: few_targets(m), "a row for each of 3 spectra"),
+    Case("text in a column", lambda m: m.csv("500,a,1", "501,b,1"), "must hold real numbers"),
+    Case("words as wavelengths", lambda m: m.csv("red,1,1", "blue,2,1"), "must hold numbers"),
+    Case("mixed grids in a file", lambda m: mixed_rows(m), "must be on one grid"),
+    Case("folder", None, "it is a folder"),
+    Case("no such file", None, "no such file"),
+]
+
+
+def named_columns(make) -> fits.HDUList:
+    hdul = make.sdss()
+    hdul[1] = make.table("COADD", flux=make.FLUX[0], loglam=make.LOGLAM)
+    return hdul
+
+
+def no_lamost(make) -> fits.HDUList:
+    return fits.HDUList([make.primary(**make.LAMOST_CARDS)])
+
+
+def model_mwm(make) -> fits.HDUList:
+    hdul = make.mwm()
+    hdul[3].columns.change_name("flux", "model_flux")
+    return hdul
+
+
+def short_image(make) -> fits.HDUList:
+    return fits.HDUList([*make.one_d(), make.image(make.ERROR[0, :-1], "ERR")])
+
+
+def short_axis(make) -> fits.HDUList:
+    axis = make.image(np.arange(5.0) + 1, "WAVELENGTH", BUNIT="nm")
+    return fits.HDUList([*make.one_d(), axis])
+
+
+def four_rows(make) -> fits.HDUList:
+    return fits.HDUList([make.primary(make.lamost_rows()[:4], **make.LAMOST_CARDS)])
+
+
+def odd_visit(make) -> fits.HDUList:
+    hdul = make.apvisit()
+    hdul[2].data = hdul[2].data[:, 1:]
+    return hdul
+
+
+def few_targets(make) -> fits.HDUList:
+    hdul = make.desi("B")
+    hdul[1] = make.table("FIBERMAP", TARGETID=np.array([11, 22]))
+    return hdul
+
+
+def mixed_rows(make) -> fits.HDUList:
+    wavelength = [[500.0, 501, 502], [500.0, 501, 503]] * u.nm
+    return make.simple(wavelength=wavelength, flux=np.ones((2, 3)))
+
+
+WRONG_VALUES = [
+    Case("wrong unit of axis", lambda m: m.one_d(CUNIT1="kg"), "wavelength, wavenumber"),
+    Case("unreadable unit of axis", lambda m: m.one_d(CUNIT1="parrots"), "got 'parrots'"),
+    Case("no unit of axis", lambda m: m.one_d(CUNIT1=None), "must have a unit"),
+    Case("velocity axis", lambda m: m.one_d(CTYPE1="VRAD", CUNIT1="km/s"), "a spectral one"),
+    Case("image of the sky", lambda m: m.one_d(CTYPE1="RA---TAN", CUNIT1="deg"), "spectral one"),
+    Case("unreadable flux unit", lambda m: m.one_d(BUNIT="bananas"), "pass flux_unit"),
+    Case("wrong unit of errors", lambda m: m.simple(error=[1.0, 1, 1] * u.kg), "must convert to"),
+    Case("step of zero", lambda m: m.one_d(CDELT1=0.0), "without repeated values"),
+    Case("negative wavelengths", lambda m: m.one_d(CRVAL1=-5000.0), "finite and positive"),
+    Case("log axis not in logs", lambda m: axis_not_log(m), "finite and positive"),
+    Case("duplicated axis", lambda m: m.csv(*m.rows((500, 501, 501))), "without repeated values"),
+    Case("non-monotonic axis", lambda m: m.csv(*m.rows((500, 502, 501))), "strictly ascending"),
+    Case("NaN axis", lambda m: m.csv(*m.rows((500, "nan", 502))), "finite and positive"),
+    Case("empty cell in the axis", lambda m: m.csv(*m.rows((500, "", 502))), "finite and positive"),
+    Case("all flux NaN", lambda m: m.csv(*m.rows(flux=("nan",) * 3)), "no pixel is usable"),
+    Case("all errors zero", lambda m: m.csv(*m.rows(error=(0, 0, 0))), "no pixel is usable"),
+    Case("all ivar negative", lambda m: m.simple(ivar=[-1.0, -1, -1]), "no pixel is usable"),
+    Case("all masked", lambda m: m.simple(mask=[1, 1, 1]), "no pixel is usable"),
+    Case("mask of words", lambda m: m.simple(mask=["a", "b", "c"]), "must hold 0 (good)"),
+]
+
+
+def axis_not_log(make) -> fits.HDUList:
+    return make.changed(make.apstar(), make.header(1, CRVAL1=15100.8, CDELT1=0.2))
+
+
+FAILING = [*BAD_FILES, *WRONG_STRUCTURE, *WRONG_VALUES]
+
+
+def place(case: Case, make, write, tmp_path):
+    if case.build is None:
+        return tmp_path if case.name == "folder" else tmp_path / "missing.fits"
+    return write(case.build(make), "star.fits")
+
+
+def check_sentence(message: str, path) -> None:
+    """Check that a message is one sentence: file, cause, remedy."""
+    start = f"`{path}`: "
+    assert message.startswith(start)
+    rest = message.removeprefix(start)
+    assert rest.endswith(".")
+    assert "\n" not in rest
+    assert not re.search(r"[.!?] [A-Z]", rest), "more than one sentence"
+    assert "; " in rest or "check" in rest, "no remedy"
+    assert 30 < len(rest) < 400
+
+
+@pytest.mark.parametrize("case", FAILING, ids=lambda c: c.name)
+def test_a_bad_file_gives_one_sentence(case, make, write, tmp_path):
+    path = place(case, make, write, tmp_path)
+    with pytest.raises(SpectrumFileError) as caught:
+        read_spectra(path, **case.options)
+    check_sentence(str(caught.value), path)
+    assert case.cause in str(caught.value)
+
+
+def test_there_are_enough_bad_files():
+    assert len(FAILING) >= 60
+    assert len({case.name for case in FAILING}) == len(FAILING)
