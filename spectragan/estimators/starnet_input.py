@@ -1,0 +1,192 @@
+"""What `StarNetRegressor` is given: parameters, labels, and spectra as the network sees them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+import torch
+
+from spectragan.estimators.emulator_input import noise_variance
+from spectragan.estimators.labels import label_array, named_columns
+from spectragan.spectra import Spectra
+from spectragan.training.gaps import bridge_gaps
+
+SMALLEST_SPREAD = 1e-6  # of the flux: pixels that vary less differ by rounding only
+LARGEST_SIGMA = 10.0  # standard deviations: some catalogues mask with a tiny ivar instead of 0
+
+
+@dataclass(frozen=True)
+class PixelScaling:
+    """Flux of every pixel in units of its standard deviation over the training spectra.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_pixels,)
+    scale : ndarray of shape (n_pixels,)
+        Infinite for pixels that never vary: they say nothing.
+    seen : ndarray of bool of shape (n_pixels,)
+        False for pixels that are masked in all training spectra: they are masked ever after.
+    """
+
+    mean: np.ndarray
+    scale: np.ndarray
+    seen: np.ndarray
+
+    def good(self, spectra: Spectra) -> np.ndarray:
+        """Return which pixels are used, of shape (n_spectra, n_pixels)."""
+        return (spectra.ivar > 0) & self.seen
+
+    def bridged(self, spectra: Spectra) -> torch.Tensor:
+        """Return standardised flux (n_spectra, n_pixels), float64, masked pixels bridged."""
+        flux = (spectra.filled().astype(float) - self.mean) / self.scale
+        return bridge_gaps(torch.as_tensor(flux), torch.as_tensor(self.good(spectra)))
+
+    def rows(self, spectra: Spectra) -> dict[str, torch.Tensor]:
+        """Return what `spectragan.training.starnet_net.augment` takes, in single precision."""
+        exact = (spectra.noise == "exact")[:, None]
+        errors = np.minimum(np.sqrt(noise_variance(spectra)), LARGEST_SIGMA * self.scale)
+        sigma = np.where(exact, flux_level(spectra), errors) / self.scale
+        return {
+            "flux": self.bridged(spectra).float(),
+            "good": torch.as_tensor(self.good(spectra)),
+            "sigma": torch.as_tensor(sigma, dtype=torch.float32),
+            "exact": torch.as_tensor(exact),
+        }
+
+
+def fit_scaling(spectra: Spectra, snr: Sequence[float] | None) -> PixelScaling:
+    """Return the scaling of training spectra; every good pixel counts alike.
+
+    Weights by ivar would draw the mean to the bright stars, which are of other kinds.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    snr : (low, high) or None
+        Of the noise that exact spectra get in training; it counts as spread.
+
+    Returns
+    -------
+    scaling : PixelScaling
+    """
+    good, flux = spectra.ivar > 0, spectra.filled().astype(float)
+    n_seen = good.sum(axis=0)
+    n_good = np.maximum(n_seen, 1)
+    mean = flux.sum(axis=0) / n_good
+    variance = (np.where(good, flux - mean, 0.0) ** 2).sum(axis=0) / n_good
+    varies = variance > SMALLEST_SPREAD**2 * (flux**2).sum(axis=0) / n_good
+    if snr is not None:
+        variance = variance + (flux_level(spectra) ** 2).mean() / (snr[0] * snr[1])
+    return PixelScaling(mean, np.where(varies, np.sqrt(variance), np.inf), n_seen > 0)
+
+
+def flux_level(spectra: Spectra) -> np.ndarray:
+    """Return the median absolute flux of exact spectra, of shape (n_spectra, 1).
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Each with at least one good pixel.
+
+    Returns
+    -------
+    level : ndarray of shape (n_spectra, 1)
+        0 for spectra that aren't exact: what their signal-to-noise ratio counts in isn't needed.
+    """
+    level = np.zeros((len(spectra), 1))
+    rows = np.flatnonzero(spectra.noise == "exact")
+    exact = spectra[rows]
+    level[rows, 0] = np.nanmedian(np.where(exact.ivar > 0, np.abs(exact.flux), np.nan), axis=1)
+    return level
+
+
+def read_labels(y: Any) -> np.ndarray:
+    """Return labels as an array of shape (n_samples, n_labels), float64.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,) or (n_samples, n_labels), DataFrame, Table or QTable
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples, n_labels)
+
+    Raises
+    ------
+    ValueError
+        If there are none, or one isn't finite.
+    """
+    if y is None:
+        raise ValueError(
+            "StarNetRegressor requires y to be passed, but the target y is None; call "
+            "fit(spectra, labels)."
+        )
+    if named_columns(y) is None and np.asarray(y).ndim == 1:
+        y = np.asarray(y).reshape(-1, 1)
+    return label_array(y, input_name="y").astype(float)
+
+
+def check_parameters(parameters: dict[str, Any]) -> None:
+    """Raise one sentence about the first parameter that breaks its rule.
+
+    Parameters
+    ----------
+    parameters : dict of str to object
+        Those of `spectragan.StarNetRegressor`.
+
+    Raises
+    ------
+    ValueError
+        If a parameter breaks its rule.
+    """
+    for name in ("n_members", "max_epochs", "batch_size"):
+        value = parameters[name]
+        if not _is_count(value):
+            raise ValueError(
+                f"`{name}` must be an integer >= 1; got {value!r}; the default is a good start."
+            )
+    for name, example in (("filters", (4, 16)), ("hidden", (256, 128))):
+        sizes = parameters[name]
+        listed = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str)
+        if not (listed and len(sizes) > 0 and all(_is_count(size) for size in sizes)):
+            raise ValueError(
+                f"`{name}` must be a sequence of integers >= 1; got {sizes!r}; use {example} if "
+                "in doubt."
+            )
+    for name, (rule, holds) in NUMBERS.items():
+        value = parameters[name]
+        if not (_is_number(value) and holds(value)):
+            raise ValueError(
+                f"`{name}` must be a number {rule}; got {value!r}; the default is a good start."
+            )
+    _check_snr(parameters["snr"])
+
+
+NUMBERS = {
+    "noise_scale": (">= 0", lambda value: value >= 0),
+    "masked_fraction": (">= 0 and < 1", lambda value: 0 <= value < 1),
+    "learning_rate": ("> 0", lambda value: value > 0),
+    "validation_fraction": ("between 0 and 1", lambda value: 0 < value < 1),
+}
+
+
+def _check_snr(snr: Any) -> None:
+    if snr is None:
+        return
+    pair = isinstance(snr, Sequence | np.ndarray) and not isinstance(snr, str) and len(snr) == 2
+    if not (pair and all(_is_number(value) for value in snr) and 0 < snr[0] <= snr[1]):
+        raise ValueError(
+            "`snr` must be None or a pair (lowest, highest) of numbers > 0 in ascending order; "
+            f"got {snr!r}; use the signal-to-noise ratios of the spectra to predict."
+        )
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)
