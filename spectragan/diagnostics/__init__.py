@@ -1,7 +1,11 @@
 """Diagnostics: how large the synthetic gap is, and what a translator leaves of it."""
 
+from spectragan.diagnostics.fit_display import FitDisplay
 from spectragan.diagnostics.gap import GapScores, gap_scores
 from spectragan.diagnostics.history_display import TrainingHistoryDisplay
+from spectragan.diagnostics.label_comparison import LabelComparison, compare_labels
+from spectragan.diagnostics.label_comparison_display import LabelComparisonDisplay
+from spectragan.diagnostics.label_covariance_display import LabelCovarianceDisplay
 from spectragan.diagnostics.panels import Panel
 from spectragan.diagnostics.translation_display import TranslationDisplay
 from spectragan.diagnostics.tsne import PanelScores, TSNEGap, tsne_gap
@@ -10,13 +14,18 @@ from spectragan.estimators.cycle import CycleScores, cycle_scores
 
 __all__ = [
     "CycleScores",
+    "FitDisplay",
     "GapScores",
+    "LabelComparison",
+    "LabelComparisonDisplay",
+    "LabelCovarianceDisplay",
     "Panel",
     "PanelScores",
     "TSNEGap",
     "TSNEGapDisplay",
     "TrainingHistoryDisplay",
     "TranslationDisplay",
+    "compare_labels",
     "cycle_scores",
     "gap_scores",
     "tsne_gap",
