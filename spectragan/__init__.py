@@ -10,24 +10,48 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "spectragan.spectra": ("ContinuumNormalizer", "Spectra", "as_spectra", "stack_domains"),
+    "spectragan.spectra": (
+        "AirVacuumConverter",
+        "Broadener",
+        "ContinuumNormalizer",
+        "HarmonizationReport",
+        "NoiseInjector",
+        "OutlierInterpolator",
+        "Resampler",
+        "RestFrameShifter",
+        "SkyLineMasker",
+        "Spectra",
+        "TelluricMasker",
+        "as_spectra",
+        "harmonize",
+        "stack_domains",
+    ),
+    # A home of its own: FITS and tables take a while to import, and most steps need neither.
+    "spectragan.spectra.reading": ("read_spectra",),
     "spectragan.exceptions": (
         "ContinuumWarning",
         "DomainScaleWarning",
         "GridMismatchError",
         "LabelExtrapolationWarning",
+        "MissingWavelengthWarning",
         "NaNFluxWarning",
+        "NoiseWarning",
+        "SkippedFileWarning",
         "SpectraganWarning",
+        "SpectrumFileError",
         "SubspaceTruncationWarning",
+        "VelocityWarning",
     ),
     "spectragan.estimators": (
         "CycleGANTranslator",
         "LinearTranslator",
         "MeanShiftTranslator",
         "ObservedEmulator",
+        "ParameterFitter",
         "SpectrumEmulator",
+        "StarNetRegressor",
     ),
-    "spectragan.diagnostics": ("cycle_scores", "gap_scores", "tsne_gap"),
+    "spectragan.diagnostics": ("compare_labels", "cycle_scores", "gap_scores", "tsne_gap"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _SUBPACKAGES = ("datasets", "diagnostics", "estimators", "exceptions", "networks", "spectra")

@@ -24,7 +24,8 @@ LEFT_OF["exceptions"] = set()
 # What each part may import from elsewhere, beside the standard library.
 SCIENCE = {"numpy", "scipy", "sklearn"}
 OUTSIDE = {
-    "spectra": SCIENCE | {"astropy", "specutils"},
+    # tqdm: reading thousands of files takes a while, and the bar says that it goes on.
+    "spectra": SCIENCE | {"astropy", "specutils", "tqdm"},
     "networks": {"torch"},
     "training": SCIENCE | {"torch", "skorch", "tqdm"},
     "estimators": SCIENCE | {"torch", "skorch", "tqdm", "astropy"},

@@ -3,6 +3,8 @@
 from spectragan.estimators.baselines import LinearTranslator, MeanShiftTranslator
 from spectragan.estimators.emulator import SpectrumEmulator
 from spectragan.estimators.observed import ObservedEmulator
+from spectragan.estimators.parameter_fitter import ParameterFitter
+from spectragan.estimators.starnet import StarNetRegressor
 from spectragan.estimators.translator import CycleGANTranslator
 
 __all__ = [
@@ -10,5 +12,7 @@ __all__ = [
     "LinearTranslator",
     "MeanShiftTranslator",
     "ObservedEmulator",
+    "ParameterFitter",
     "SpectrumEmulator",
+    "StarNetRegressor",
 ]

@@ -57,6 +57,8 @@ def label_array(
     labels: Any,
     names: Sequence[str] | None = None,
     units: dict[str, Any] | None = None,
+    *,
+    input_name: str = "X",
 ) -> np.ndarray:
     """Return labels as a finite array of floats.
 
@@ -69,6 +71,8 @@ def label_array(
         The labels of the fit; None takes all columns.
     units : dict of str to astropy unit, default=None
         What to convert columns with units to.
+    input_name : str, default="X"
+        What to call `labels` in a message.
 
     Returns
     -------
@@ -95,7 +99,7 @@ def label_array(
             labels = _stack_columns(labels, wanted, units or {})
         else:
             labels = labels[list(wanted)]
-    return check_array(labels, dtype=[np.float64, np.float32], order="C", input_name="X")
+    return check_array(labels, dtype=[np.float64, np.float32], order="C", input_name=input_name)
 
 
 def warn_outside(labels: np.ndarray, label_range: np.ndarray, names: Sequence[str]) -> None:

@@ -3,6 +3,8 @@
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.estimators.base import SYNTHETIC
@@ -65,7 +67,7 @@ class ObservedEmulator:
     def __init__(self, emulator: Any, translator: Any, split: Any = None) -> None:
         check_is_fitted(emulator)
         check_is_fitted(translator)
-        _check_grids(emulator, translator)
+        check_grids(emulator, translator)
         self.emulator = emulator
         self.translator = translator
         self.split = split
@@ -140,15 +142,72 @@ class ObservedEmulator:
         return self.translator._input(spectra, SYNTHETIC)
 
 
-def _check_grids(emulator: Any, translator: Any) -> None:
-    axes = emulator.wavelength_, translator.wavelength_
+def is_fitted(estimator: Any) -> bool:
+    """Tell whether an estimator, or anything that emulates spectra, is ready.
+
+    Parameters
+    ----------
+    estimator : object or None
+
+    Returns
+    -------
+    fitted : bool
+    """
+    if not isinstance(estimator, BaseEstimator):
+        return hasattr(estimator, "label_range_")
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
+
+
+def count_pixels(emulator: Any) -> int:
+    """Return the number of pixels of a fitted emulator's spectra.
+
+    Parameters
+    ----------
+    emulator : SpectrumEmulator or the like
+
+    Returns
+    -------
+    n_pixels : int
+    """
+    middle = np.asarray(emulator.label_range_, dtype=float).mean(axis=0)[None]
+    return np.size(emulator.predict(middle))
+
+
+def check_grids(emulator: Any, translator: Any) -> None:
+    """Raise unless emulator and translator are on one grid.
+
+    Parameters
+    ----------
+    emulator : SpectrumEmulator or the like
+    translator : translator
+        Both fitted.
+
+    Raises
+    ------
+    GridMismatchError
+        If pixels, wavelengths or media differ.
+    NotFittedError
+        If `translator` isn't fitted.
+    """
+    check_is_fitted(translator)
+    axes = getattr(emulator, "wavelength_", None), translator.wavelength_
     differ = all(axis is not None for axis in axes) and not same_axis(*axes)
-    n_pixels = len(np.ravel(emulator.predict(emulator.label_range_.mean(axis=0)[None])))
+    media = getattr(emulator, "medium_", None), getattr(translator, "medium_", None)
+    n_pixels = count_pixels(emulator)
     if differ or n_pixels != translator.n_features_in_:
         raise GridMismatchError(
             "`emulator` and `translator` must be on one grid; got "
             f"{n_pixels} and {translator.n_features_in_} pixels"
             f"{' of other wavelengths' * differ}; fit both on spectra of one grid."
+        )
+    if all(media) and media[0] != media[1]:
+        raise GridMismatchError(
+            "`emulator` and `translator` must have wavelengths in one medium; got "
+            f"{media[0]} and {media[1]}; convert the spectra of one before its fit."
         )
 
 

@@ -121,29 +121,44 @@ class SubspacePixels(PixelTranslator):
 
     def decode(self, shared: torch.Tensor, split: torch.Tensor, domain: int) -> torch.Tensor:
         """Return the spectra with these latents, see `PixelTranslator.decode`."""
-        return self._pixels(*self._parts(shared, split, domain), domain)
+        return self.coefficients(shared, split, domain) @ self.basis(domain)
 
     def decode_average(self, shared: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
         """Return observed spectra averaged over codes, see `PixelTranslator.decode_average`."""
-        # Pixels are linear in both parts, so the average is taken where it is small.
-        n = len(self.scale)
-        both = _average_over(
-            codes, shared, lambda z, s, domain: torch.cat(self._parts(z, s, domain), dim=1)
-        )
-        return self._pixels(both[:, :n], both[:, n:], OBSERVED)
+        # Pixels are linear in the coefficients, so the average is taken where it is small.
+        return _average_over(codes, shared, self.coefficients) @ self.basis(OBSERVED)
 
-    def _parts(
-        self, shared: torch.Tensor, split: torch.Tensor, domain: int
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def coefficients(self, shared: torch.Tensor, split: torch.Tensor, domain: int) -> torch.Tensor:
+        """Return spectra as coefficients of `basis`.
+
+        Parameters
+        ----------
+        shared, split : tensors of shape (n_rows, ...)
+        domain : {0, 1}
+
+        Returns
+        -------
+        coefficients : tensor of shape (n_rows, n_components + n_features)
+        """
         used = split if domain == OBSERVED else shared[:, :0]
-        coefficients = self.network.decode(shared, split, domain) * self.scale
-        return coefficients, head_features(shared, used)
+        inside = self.network.decode(shared, split, domain) * self.scale
+        return torch.cat([inside, head_features(shared, used)], dim=1)
 
-    def _pixels(
-        self, coefficients: torch.Tensor, features: torch.Tensor, domain: int
-    ) -> torch.Tensor:
-        head = self.synthetic_head if domain == SYNTHETIC else self.observed_head
-        return self.means[domain] + coefficients @ self.components + features @ head
+    def basis(self, domain: int) -> torch.Tensor:
+        """Return what every decoded spectrum of `domain` is a combination of.
+
+        Parameters
+        ----------
+        domain : {0, 1}
+
+        Returns
+        -------
+        basis : tensor of shape (n_components + n_features, n_pixels)
+            Components, then the head's rows; the constant one holds the mean spectrum.
+        """
+        head = (self.synthetic_head, self.observed_head)[domain].clone()
+        head[0] += self.means[domain]
+        return torch.cat([self.components, head])
 
 
 def head_features(shared: torch.Tensor, split: torch.Tensor) -> torch.Tensor:

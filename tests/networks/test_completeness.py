@@ -18,8 +18,10 @@ from spectragan.networks.conv_layers import (
     PixelHead,
     SubspaceAdapter,
 )
-from spectragan.networks.emulator import EmulatorNetwork, KernelHead
+from spectragan.networks.emulator import EmulatorNetwork
+from spectragan.networks.kernel_head import KernelHead
 from spectragan.networks.pixels import PixelTranslator, SubspacePixels
+from spectragan.networks.starnet import StarNet
 from spectragan.networks.subspace import ResidualMLP, SubspaceCritic, SubspaceTranslator
 
 N_ROWS, N_PIXELS, WIDTH = 3, 300, 0.125
@@ -91,6 +93,12 @@ CASES = {
         lambda: randomised(EmulatorNetwork(3, N_PIXELS, 8, n_centers=10, hidden=(20, 20))),
         [LABELS],
         SPECTRA,
+    ),
+    StarNet: case(
+        lambda: StarNet(N_PIXELS, 3, hidden=(20, 10)),
+        [SPECTRA],
+        (N_ROWS, 6),
+        lambda network, x: torch.cat(network(x), dim=1),
     ),
     ConvStack: case(lambda: ConvStack((1, 4, 8), (4, 2)), [(N_ROWS, 1, 31)], (N_ROWS, 8, 1)),
     LatentEncoder: case(lambda: LatentEncoder((2, 8), 4, (2,)), [(N_ROWS, 2, 31)], (N_ROWS, 4, 13)),

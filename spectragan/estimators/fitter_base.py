@@ -1,0 +1,192 @@
+"""What `ParameterFitter` does before and around a fit: training, calibration, chunks."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from spectragan.estimators.emulator import SpectrumEmulator
+from spectragan.estimators.fitter_calibration import (
+    inflation_from_labels,
+    inflation_from_residuals,
+)
+from spectragan.estimators.fitter_machine import FitterMachine, row_chunks
+from spectragan.estimators.fitter_model import thaw
+from spectragan.estimators.fitter_table import standard_errors
+from spectragan.estimators.labels import label_array, named_columns
+from spectragan.estimators.observed import check_grids, count_pixels, is_fitted
+from spectragan.spectra import Spectra, validate_spectra
+from spectragan.spectra.inputs import make_rng
+from spectragan.training.label_fit import LabelFit, join_fits
+
+HELD_OUT = 0.2  # of the spectra an emulator is trained on, to measure errors first
+FEWEST_HELD_OUT = 20  # errors from fewer stars would be worse than none
+
+
+class BaseFitter(RegressorMixin, BaseEstimator):
+    """Base of `ParameterFitter`: holds a fitted emulator and the machine that fits with it."""
+
+    emulator: Any
+    translator: Any
+    err_inflation: float | str
+    chunk_size: int
+    random_state: Any
+    verbose: int
+
+    def _train(self, X: Any, y: Any, emulator: Any) -> None:
+        """Train the emulator, after a part of it has told how far errors are from the truth."""
+        spectra = validate_spectra(self, X, reset=True)
+        labels = read_labels(y, len(spectra))
+        base = _unfitted(emulator, self.random_state, self.verbose)
+        factors = np.ones(labels.shape[1])
+        rows = _hold_out(len(spectra), self.random_state)
+        if self.err_inflation == "auto" and rows is not None:
+            first = clone(base).fit(labels[~rows], spectra[~rows])
+            part = self._with(emulator=first, err_inflation=1.0).fit()
+            factors = part._calibrate(spectra[rows], labels[rows])
+        single = named_columns(y) is None and np.asarray(y).ndim == 1
+        self._adopt(base.fit(labels if single else y, spectra))
+        self._one_dimensional = single
+        if self.err_inflation == "auto":
+            self.err_inflation_ = factors
+
+    def _adopt(self, emulator: Any) -> None:
+        """Set what follows from a fitted emulator."""
+        if self.translator is not None:
+            check_grids(emulator, thaw(self.translator))
+        self.emulator_ = emulator
+        self.label_names_ = tuple(emulator.label_names_)
+        self.label_range_ = np.asarray(emulator.label_range_, dtype=float)
+        self.wavelength_ = getattr(emulator, "wavelength_", None)
+        self.medium_ = getattr(emulator, "medium_", None)
+        self.n_features_in_ = count_pixels(emulator)
+        self._one_dimensional = False
+        factor = 1.0 if self.err_inflation == "auto" else float(self.err_inflation)
+        self.err_inflation_ = np.full(len(self.label_names_), factor)
+        self._built = FitterMachine(self, emulator)
+
+    @property
+    def _machine(self) -> FitterMachine:
+        if not hasattr(self, "_built"):  # after unpickling
+            self._built = FitterMachine(self, self.emulator_)
+        return self._built
+
+    def _calibrate(self, spectra: Spectra, labels: np.ndarray | None) -> np.ndarray:
+        """Return the factors that make errors large enough for spectra not trained on."""
+        pairs = list(self._fits(spectra))
+        n_labels = len(self.label_names_)
+        if labels is None:
+            lack = [self._machine.lack_of_fit(*pair) for pair in pairs]
+            return np.full(n_labels, inflation_from_residuals(np.concatenate(lack)))
+        fit = join_fits([part for _, part in pairs])
+        offset = fit.parameters[:, :n_labels] - labels
+        return inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
+
+    def _fits(self, X: Any) -> Iterator[tuple[Spectra, LabelFit]]:
+        """Yield spectra and their fits, chunk by chunk, errors inflated."""
+        factors = np.full(len(self._machine.names), self._typical_inflation())
+        factors[: len(self.label_names_)] = self.err_inflation_
+        for chunk in row_chunks(X, self.chunk_size):
+            spectra = validate_spectra(self, chunk, reset=False)
+            for part in row_chunks(spectra, self.chunk_size):
+                fit = self._machine.fit(part)
+                fit.covariance *= factors[:, None] * factors
+                yield part, fit
+
+    def _typical_inflation(self) -> float:
+        return float(np.median(self.err_inflation_))
+
+    def _ready(self) -> Any:
+        """Return this fitter if it is fitted, or one that took over a fitted emulator."""
+        if hasattr(self, "emulator_"):
+            return self
+        if not is_fitted(thaw(self.emulator)):
+            check_is_fitted(self)
+        parameters = self.get_params(deep=False)
+        kept = getattr(self, "_prepared", None)
+        if kept is None or any(getattr(kept, name) is not v for name, v in parameters.items()):
+            kept = self._prepared = self._with().fit()
+        return kept
+
+    def _with(self, **changes: Any) -> Any:
+        return type(self)(**{**self.get_params(deep=False), **changes})
+
+    def _shaped(self, labels: np.ndarray) -> np.ndarray:
+        return labels[:, 0] if self._one_dimensional else labels
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        for name in ("_built", "_prepared"):  # hold functions; built again when needed
+            state.pop(name, None)
+        return state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "emulator_")
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that several labels, and NaN in spectra, are fine."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        # Maximum likelihood isn't drawn to the mean of the training set, as a regression is.
+        tags.regressor_tags.poor_score = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def read_labels(y: Any, n_spectra: int, names: tuple[str, ...] | None = None) -> np.ndarray:
+    """Return labels of spectra as an array.
+
+    Parameters
+    ----------
+    y : array-like, DataFrame or Table of shape (n_spectra, n_labels), or (n_spectra,)
+    n_spectra : int
+    names : tuple of str, default=None
+        Labels of the emulator, to select and order named columns; None takes all.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_spectra, n_labels)
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, not finite, or not as many as spectra.
+    """
+    if y is None:
+        raise ValueError(
+            "ParameterFitter requires y to be passed, but the target y is None; call "
+            "fit(spectra, labels), or give it a fitted emulator."
+        )
+    if named_columns(y) is None:
+        y = check_array(y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y")
+        y = y[:, None] if y.ndim == 1 else y
+    labels = label_array(y, names, input_name="y").astype(float)
+    check_consistent_length(np.empty(n_spectra), labels)
+    if names is not None and labels.shape[1] != len(names):
+        raise ValueError(
+            f"`y` must have the emulator's labels, {', '.join(names)}; got {labels.shape[1]} "
+            "columns; select them in this order."
+        )
+    return labels
+
+
+def _unfitted(emulator: Any, random_state: Any, verbose: int) -> Any:
+    """Return the emulator to train."""
+    if emulator is None:
+        return SpectrumEmulator(random_state=random_state, verbose=verbose)
+    return clone(emulator)
+
+
+def _hold_out(n_spectra: int, random_state: Any) -> np.ndarray | None:
+    """Return which spectra to measure errors on, or None if there are too few."""
+    n_held = round(HELD_OUT * n_spectra)
+    if n_held < FEWEST_HELD_OUT:
+        return None
+    # An instance is the emulator's to advance: the same state must give the same emulator.
+    seed = random_state if isinstance(random_state, int) else 0
+    rows = np.zeros(n_spectra, dtype=bool)
+    rows[make_rng(seed).permutation(n_spectra)[:n_held]] = True
+    return rows

@@ -1,0 +1,147 @@
+"""Doppler shift and Gaussian broadening of spectra, exact and differentiable, by Fourier series."""
+
+import numpy as np
+import torch
+from scipy.fft import next_fast_len
+from scipy.interpolate import make_interp_spline
+
+SPEED_OF_LIGHT = 299792.458  # km/s
+EVEN = 1e-3  # of a step: pixels this close to an even logarithmic grid are on it
+OVERSAMPLING = 3  # of other grids, so that interpolation back onto pixels is harmless
+SPLINE_DEGREE = 5  # lines are few pixels wide: a cubic one would flatten them
+PAD = 64  # pixels at least, over which the last flux runs into the first
+
+
+class LogGrid:
+    r"""An even grid in log wavelength, on which shift and broadening are products.
+
+    A velocity :math:`v` moves a spectrum by :math:`u = \mathrm{artanh}(v / c)` in
+    :math:`\ln\lambda` (relativistic, radial), and a Gaussian of :math:`\sigma` km/s is one of
+    :math:`s = \sigma / c`, everywhere alike. With :math:`\hat f` the Fourier transform,
+
+    .. math:: \hat f \mapsto \hat f(k)\,\exp(-2\pi i k u - 2\pi^2 k^2 s^2).
+
+    Parameters
+    ----------
+    wavelength : ndarray of shape (n_pixels,)
+        In Angstrom, ascending.
+
+    Examples
+    --------
+    A line moves to the red with a positive velocity:
+
+    >>> import numpy as np, torch
+    >>> from spectragan.training.doppler import LogGrid
+    >>> wavelength = np.exp(np.linspace(8.50, 8.52, 401))
+    >>> line = torch.as_tensor(np.exp(-0.5 * ((np.arange(401) - 200) / 4) ** 2))[None]
+    >>> grid = LogGrid(wavelength)
+    >>> velocity = torch.tensor([10 * 299792.458 * 0.02 / 400], dtype=torch.float64)
+    >>> moved = grid.to_pixels(grid.shift(grid.to_fourier(line), velocity, 0 * velocity))
+    >>> int(moved[0].argmax())
+    210
+    """
+
+    def __init__(self, wavelength: np.ndarray) -> None:
+        self.log = np.log(wavelength)
+        steps = np.diff(self.log)
+        mean = (self.log[-1] - self.log[0]) / len(steps)
+        self.even = bool(
+            np.abs(self.log - self.log[0] - mean * np.arange(len(self.log))).max() < EVEN * mean
+        )
+        step = mean if self.even else steps.min() / OVERSAMPLING
+        self.n_grid = 1 + int(np.ceil((self.log[-1] - self.log[0]) / step * (1 - 1e-12)))
+        self.n_total = next_fast_len(self.n_grid + max(PAD, self.n_grid // 32), real=True)
+        if self.n_total % 2:
+            self.n_total = next_fast_len(self.n_total + 1, real=True)
+        self.grid = self.log[0] + step * np.arange(self.n_grid)
+        self.frequency = torch.fft.rfftfreq(self.n_total, d=step, dtype=torch.float64)
+        self.width = step * (self.n_grid - 1)
+        self._back = None if self.even else _interpolation(self.grid, self.log)
+
+    def to_fourier(self, rows: torch.Tensor) -> torch.Tensor:
+        """Return the Fourier transforms of spectra.
+
+        Parameters
+        ----------
+        rows : tensor of shape (..., n_pixels)
+
+        Returns
+        -------
+        transformed : complex tensor of shape (..., n_frequencies)
+        """
+        if not self.even:
+            degree = min(SPLINE_DEGREE, 2 * ((len(self.log) - 1) // 2) - 1)
+            spline = make_interp_spline(self.log, rows.numpy(), k=degree, axis=-1)
+            rows = torch.as_tensor(spline(np.minimum(self.grid, self.log[-1])))
+        # The ends are joined, so that the series needn't describe a jump.
+        ramp = torch.linspace(0, 1, self.n_total - self.n_grid + 2, dtype=rows.dtype)[1:-1]
+        joint = rows[..., -1:] * (1 - ramp) + rows[..., :1] * ramp
+        return torch.fft.rfft(torch.cat([rows, joint], dim=-1))
+
+    def to_pixels(self, transformed: torch.Tensor) -> torch.Tensor:
+        """Return spectra of shape (..., n_pixels), the inverse of `to_fourier`."""
+        rows = torch.fft.irfft(transformed, n=self.n_total)[..., : self.n_grid]
+        if self._back is None:
+            return rows
+        first, weights = self._back
+        return sum(rows[..., first + i] * weights[i] for i in range(4))
+
+    def shift(
+        self, transformed: torch.Tensor, velocity: torch.Tensor, broadening: torch.Tensor
+    ) -> torch.Tensor:
+        """Shift and broaden.
+
+        Parameters
+        ----------
+        transformed : complex tensor of shape (n_rows, n_frequencies)
+        velocity, broadening : tensors of shape (n_rows,)
+            In km/s, positive to the red; the standard deviation of the Gaussian.
+
+        Returns
+        -------
+        transformed : complex tensor of shape (n_rows, n_frequencies)
+        """
+        return transformed * self.kernel(velocity, broadening)
+
+    def kernel(self, velocity: torch.Tensor, broadening: torch.Tensor) -> torch.Tensor:
+        """Return what transforms are multiplied with, of shape (n_rows, n_frequencies)."""
+        phase = -2 * torch.pi * torch.atanh(velocity / SPEED_OF_LIGHT)[:, None] * self.frequency
+        exponent = -2 * (torch.pi * broadening / SPEED_OF_LIGHT)[:, None].square()
+        return torch.polar(torch.exp(exponent * self.frequency.square()), phase)
+
+    def velocity_slope(self, velocity: torch.Tensor) -> torch.Tensor:
+        """Return the derivative of the logarithm of `kernel` with respect to velocity."""
+        by_velocity = 1 / SPEED_OF_LIGHT / (1 - (velocity / SPEED_OF_LIGHT).square())
+        return -2j * torch.pi * by_velocity[:, None] * self.frequency
+
+    def broadening_slope(self, broadening: torch.Tensor) -> torch.Tensor:
+        """Return the derivative of the logarithm of `kernel` with respect to broadening."""
+        factor = -4 * (torch.pi / SPEED_OF_LIGHT) ** 2 * broadening
+        return factor[:, None] * self.frequency.square()
+
+    def inside(self, reach: float) -> np.ndarray:
+        """Tell which pixels are further than `reach` km/s from both ends of the grid.
+
+        Parameters
+        ----------
+        reach : float
+
+        Returns
+        -------
+        inside : ndarray of bool of shape (n_pixels,)
+        """
+        margin = reach / SPEED_OF_LIGHT
+        return (self.log - self.log[0] >= margin) & (self.log[-1] - self.log >= margin)
+
+
+def _interpolation(grid: np.ndarray, targets: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return first indices (n,) and weights (4, n) of cubic interpolation on an even grid."""
+    position = (targets - grid[0]) / (grid[1] - grid[0])
+    first = np.clip(np.floor(position).astype(int) - 1, 0, len(grid) - 4)
+    x = position - first
+    nodes = range(4)
+    weights = [
+        np.prod([(x - other) / (node - other) for other in nodes if other != node], axis=0)
+        for node in nodes
+    ]
+    return torch.as_tensor(first), torch.as_tensor(np.array(weights))
