@@ -233,9 +233,9 @@ def minimum_rows(emulator: SpectrumEmulator) -> list[str]:
             jac=residual.jacobian,
             bounds=emulator.label_range_,
             x_scale=errors[row],
-            ftol=1e-14,
-            xtol=1e-12,
-            gtol=1e-12,
+            ftol=1e-13,
+            xtol=1e-9,
+            max_nfev=60,
         )
         distance.append(np.abs((labels[row] - found.x) / errors[row]).max())
         change = 2 * found.cost - table["chi2"][row]

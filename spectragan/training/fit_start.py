@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from spectragan.training.chi_square import Prior
-from spectragan.training.doppler import LogGrid
+from spectragan.training.doppler import SPEED_OF_LIGHT, LogGrid
 from spectragan.training.levenberg_marquardt import solve_scaled
 from spectragan.training.spectrum_model import SpectrumModel
 
@@ -226,7 +226,7 @@ def shift_basis(
 
 def velocity_grid(grid: LogGrid, lower: float, upper: float) -> torch.Tensor:
     """Return velocities to scan, about a pixel apart, of shape (n_velocities,)."""
-    pixel = np.diff(grid.log).mean() * 299792.458
+    pixel = np.diff(grid.log).mean() * SPEED_OF_LIGHT
     n_steps = 1 + int(np.ceil((upper - lower) / (SCAN_STEP * pixel)))
     return torch.linspace(lower, upper, min(max(n_steps, 3), MOST_SCAN_STEPS), dtype=torch.float64)
 
