@@ -6,7 +6,7 @@
   translation and through the CycleGAN; median offset from the catalogue and robust scatter of
   110 test stars. The labels of the training stars are used as a distribution to draw from only;
 * mock domains, three seeds: the share of true labels within 68 % intervals, formal, inflated by
-  residuals, and inflated by 250 labelled stars, on other stars;
+  the residuals of 1,000 stars, and inflated by 250 and by 1,000 labelled stars, on other stars;
 * `StarNetRegressor` trained on raw and on translated synthetic spectra, on MILES test stars.
 
 CPU seconds aren't the point here: see ``benchmarks/label_fits.py``.
@@ -38,7 +38,7 @@ N_EMULATOR, N_SYNTHETIC, N_STARNET = 1500, 12_000, 2000
 BROADENING = [150.0, 0.3, 0.2]  # K, dex, dex
 LABEL_RANGE = [3500.0, 0.0, -2.5], [8000.0, 5.0, 0.5]
 STARNET_SNR = (50.0, 150.0)  # assumed: MILES gives no errors
-N_CALIBRATION, N_TRANSLATE = 250, 1500
+N_CALIBRATION, N_FEW, N_TRANSLATE = 1000, 250, 1500
 
 
 def miles_split(seed: int):
@@ -96,19 +96,24 @@ def miles_rows(seed: int) -> list[str]:
 
 def mock_rows(seed: int) -> list[str]:
     """Count the true labels within their intervals on one mock."""
-    mock = make_mock_domains(2000, N_TRANSLATE + 2 * N_CALIBRATION + 500, random_state=seed)
+    mock = make_mock_domains(2000, N_TRANSLATE + N_CALIBRATION + 750, random_state=seed)
     emulator = SpectrumEmulator(random_state=seed, verbose=0)
     emulator.fit(mock.labels_synthetic, mock.synthetic)
     train = slice(0, N_TRANSLATE)
     held = slice(N_TRANSLATE, N_TRANSLATE + N_CALIBRATION)
+    few = slice(N_TRANSLATE, N_TRANSLATE + N_FEW)
     test = slice(N_TRANSLATE + N_CALIBRATION, None)
     translator = CycleGANTranslator(random_state=seed, verbose=0)
     translator.fit(mock.synthetic, mock.observed[train])
     truth, rows = mock.labels_observed, []
-    for way in ("formal", "from residuals", "from labels"):
-        fitter = ParameterFitter(emulator, translator)
-        if way != "formal":
-            fitter.fit(mock.observed[held], truth[held] if way == "from labels" else None)
+    calibrations = {
+        "formal": (),
+        "from residuals": (mock.observed[held],),
+        f"from {N_FEW} labels": (mock.observed[few], truth[few]),
+        f"from {N_CALIBRATION} labels": (mock.observed[held], truth[held]),
+    }
+    for way, calibration in calibrations.items():
+        fitter = ParameterFitter(emulator, translator).fit(*calibration)
         labels, std = fitter.predict(mock.observed[test], return_std=True)
         inside = np.abs(labels - truth[test]) <= std
         cells = " | ".join(f"{share:.3f}" for share in [*inside.mean(axis=0), inside.mean()])

@@ -76,6 +76,8 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         In Angstrom; None where the spectra had none.
     medium_ : {"air", "vacuum"} or None
         What the wavelengths were measured in.
+    unit_ : astropy.units.UnitBase
+        Unit of flux.
     n_features_in_ : int
         Number of labels.
     feature_names_in_ : ndarray of str of shape (n_labels,)
@@ -313,6 +315,7 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         self.n_features_in_ = labels.shape[1]
         self.label_range_ = np.array([labels.min(0), labels.max(0)], dtype=float)
         self.wavelength_, self.medium_ = spectra.wavelength, spectra.medium
+        self.unit_ = spectra.unit
         self._one_dimensional = kind_of(y) == "array" and np.asarray(y).ndim == 1
         return labels.astype(float), spectra
 

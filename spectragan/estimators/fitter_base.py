@@ -1,10 +1,13 @@
 """What `ParameterFitter` does before and around a fit: training, calibration, chunks."""
 
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from astropy.table import Table
 from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
@@ -19,6 +22,7 @@ from spectragan.estimators.fitter_table import standard_errors
 from spectragan.estimators.labels import label_array, named_columns
 from spectragan.estimators.observed import check_grids, count_pixels, is_fitted
 from spectragan.spectra import Spectra, validate_spectra
+from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import make_rng
 from spectragan.training.label_fit import LabelFit, join_fits
 
@@ -36,18 +40,42 @@ class BaseFitter(RegressorMixin, BaseEstimator):
     random_state: Any
     verbose: int
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the labels' variance that the fits explain.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Observed.
+        y : array-like, DataFrame or Table of shape (n_spectra, n_labels)
+            Columns with names may come in any order.
+        sample_weight : array-like of shape (n_spectra,), default=None
+            How much each spectrum counts.
+
+        Returns
+        -------
+        score : float
+            The mean over labels of R squared.
+        """
+        ready = self._ready()
+        labels = ready.predict(X)  # type: ignore[attr-defined]
+        truth = read_labels(y, len(labels), ready._names, ready._units)
+        return float(r2_score(truth, labels, sample_weight=sample_weight))
+
     def _train(self, X: Any, y: Any, emulator: Any) -> None:
         """Train the emulator, after a part of it has told how far errors are from the truth."""
         spectra = validate_spectra(self, X, reset=True)
         labels = read_labels(y, len(spectra))
+        columns = named_columns(y)
         base = _unfitted(emulator, self.random_state, self.verbose)
         factors = np.ones(labels.shape[1])
         rows = _hold_out(len(spectra), self.random_state)
-        if self.err_inflation == "auto" and rows is not None:
-            first = clone(base).fit(labels[~rows], spectra[~rows])
-            part = self._with(emulator=first, err_inflation=1.0).fit()
+        # Through a translator, spectra of the training's domain say nothing about the errors.
+        if self.err_inflation == "auto" and rows is not None and self.translator is None:
+            some = labels[~rows] if columns is None else Table(labels[~rows], names=columns)
+            part = self._with(emulator=clone(base).fit(some, spectra[~rows])).fit()
             factors = part._calibrate(spectra[rows], labels[rows])
-        single = named_columns(y) is None and np.asarray(y).ndim == 1
+        single = columns is None and np.asarray(y).ndim == 1
         self._adopt(base.fit(labels if single else y, spectra))
         self._one_dimensional = single
         if self.err_inflation == "auto":
@@ -57,27 +85,49 @@ class BaseFitter(RegressorMixin, BaseEstimator):
         """Set what follows from a fitted emulator."""
         if self.translator is not None:
             check_grids(emulator, thaw(self.translator))
+        built = FitterMachine(self, emulator)
         self.emulator_ = emulator
-        self.label_names_ = tuple(emulator.label_names_)
-        self.label_range_ = np.asarray(emulator.label_range_, dtype=float)
+        self._names, self._range = tuple(emulator.label_names_), built.label_range
         self.wavelength_ = getattr(emulator, "wavelength_", None)
         self.medium_ = getattr(emulator, "medium_", None)
         self.n_features_in_ = count_pixels(emulator)
         self._one_dimensional = False
         factor = 1.0 if self.err_inflation == "auto" else float(self.err_inflation)
-        self.err_inflation_ = np.full(len(self.label_names_), factor)
-        self._built = FitterMachine(self, emulator)
+        self.err_inflation_ = np.full(len(self._names), factor)
+        self._built = built
+        # What an unpickled fitter is built from again, whatever its parameters are then.
+        self._fitted_parameters = {**self.get_params(deep=False)}
+
+    @property
+    def label_names_(self) -> tuple[str, ...]:
+        """Labels in the order of the columns."""
+        return self._ready()._names
+
+    @property
+    def label_range_(self) -> np.ndarray:
+        """Lowest and highest label of the emulator, of shape (2, n_labels)."""
+        return self._ready()._range
+
+    @property
+    def parameter_names_(self) -> tuple[str, ...]:
+        """Names of all fitted parameters, in the order of `log_prob`."""
+        return self._ready()._machine.names
 
     @property
     def _machine(self) -> FitterMachine:
         if not hasattr(self, "_built"):  # after unpickling
-            self._built = FitterMachine(self, self.emulator_)
+            self._built = FitterMachine(SimpleNamespace(**self._fitted_parameters), self.emulator_)
         return self._built
+
+    @property
+    def _units(self) -> dict[str, Any]:
+        """Units of labels, where the emulator knows them."""
+        return getattr(self.emulator_, "_label_units", {})
 
     def _calibrate(self, spectra: Spectra, labels: np.ndarray | None) -> np.ndarray:
         """Return the factors that make errors large enough for spectra not trained on."""
         pairs = list(self._fits(spectra))
-        n_labels = len(self.label_names_)
+        n_labels = len(self._names)
         if labels is None:
             lack = [self._machine.lack_of_fit(*pair) for pair in pairs]
             return np.full(n_labels, inflation_from_residuals(np.concatenate(lack)))
@@ -88,9 +138,10 @@ class BaseFitter(RegressorMixin, BaseEstimator):
     def _fits(self, X: Any) -> Iterator[tuple[Spectra, LabelFit]]:
         """Yield spectra and their fits, chunk by chunk, errors inflated."""
         factors = np.full(len(self._machine.names), self._typical_inflation())
-        factors[: len(self.label_names_)] = self.err_inflation_
+        factors[: len(self._names)] = self.err_inflation_
         for chunk in row_chunks(X, self.chunk_size):
             spectra = validate_spectra(self, chunk, reset=False)
+            self._check_unit(spectra, chunk)
             for part in row_chunks(spectra, self.chunk_size):
                 fit = self._machine.fit(part)
                 fit.covariance *= factors[:, None] * factors
@@ -105,11 +156,30 @@ class BaseFitter(RegressorMixin, BaseEstimator):
             return self
         if not is_fitted(thaw(self.emulator)):
             check_is_fitted(self)
-        parameters = self.get_params(deep=False)
-        kept = getattr(self, "_prepared", None)
-        if kept is None or any(getattr(kept, name) is not v for name, v in parameters.items()):
-            kept = self._prepared = self._with().fit()
+        key = self._state_of_parts()
+        kept_key, kept = getattr(self, "_prepared", (None, None))
+        if kept_key != key:
+            kept = self._with().fit()
+            self._prepared = key, kept
         return kept
+
+    def _state_of_parts(self) -> tuple[Any, ...]:
+        """Return what changes when a parameter does, or a part is fitted again."""
+        parameters = self.get_params(deep=False)
+        parts = [thaw(parameters.pop(name)) for name in ("emulator", "translator")]
+        learned = ("net_", "subspace_", "network_")
+        ids = [id(getattr(part, name, None)) for part in parts for name in learned]
+        return (*map(id, parts), *ids, repr(sorted(parameters.items())))
+
+    def _check_unit(self, spectra: Spectra, given: Any) -> None:
+        """Raise unless spectra that have a unit of flux have the emulator's."""
+        expected = getattr(self.emulator_, "unit_", None)
+        if expected is None or kind_of(given) == "array" or spectra.unit == expected:
+            return
+        raise ValueError(
+            f"`X` must have the flux unit of the emulator, {str(expected)!r}; got "
+            f"{str(spectra.unit)!r}; convert it, or normalise both the same way first."
+        )
 
     def _with(self, **changes: Any) -> Any:
         return type(self)(**{**self.get_params(deep=False), **changes})
@@ -118,7 +188,7 @@ class BaseFitter(RegressorMixin, BaseEstimator):
         return labels[:, 0] if self._one_dimensional else labels
 
     def __getstate__(self) -> dict[str, Any]:
-        state = super().__getstate__()
+        state = dict(super().__getstate__())  # not the fitter's own
         for name in ("_built", "_prepared"):  # hold functions; built again when needed
             state.pop(name, None)
         return state
@@ -136,7 +206,12 @@ class BaseFitter(RegressorMixin, BaseEstimator):
         return tags
 
 
-def read_labels(y: Any, n_spectra: int, names: tuple[str, ...] | None = None) -> np.ndarray:
+def read_labels(
+    y: Any,
+    n_spectra: int,
+    names: tuple[str, ...] | None = None,
+    units: dict[str, Any] | None = None,
+) -> np.ndarray:
     """Return labels of spectra as an array.
 
     Parameters
@@ -145,6 +220,8 @@ def read_labels(y: Any, n_spectra: int, names: tuple[str, ...] | None = None) ->
     n_spectra : int
     names : tuple of str, default=None
         Labels of the emulator, to select and order named columns; None takes all.
+    units : dict of str to astropy unit, default=None
+        What to convert columns with units to.
 
     Returns
     -------
@@ -163,7 +240,7 @@ def read_labels(y: Any, n_spectra: int, names: tuple[str, ...] | None = None) ->
     if named_columns(y) is None:
         y = check_array(y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y")
         y = y[:, None] if y.ndim == 1 else y
-    labels = label_array(y, names, input_name="y").astype(float)
+    labels = label_array(y, names, units, input_name="y").astype(float)
     check_consistent_length(np.empty(n_spectra), labels)
     if names is not None and labels.shape[1] != len(names):
         raise ValueError(

@@ -41,11 +41,15 @@ def inflation_from_labels(offset: np.ndarray, std: np.ndarray) -> np.ndarray:
     >>> inflation_from_labels(2 * offset, np.ones((4000, 1))).round(1)
     array([2.])
     """
-    ratio = np.abs(offset) / std
-    ratio = ratio[np.isfinite(ratio).all(axis=1)]
-    _check_enough(len(ratio))
-    rank = min(1.0, COVERED * (len(ratio) + 1) / len(ratio))
-    return np.quantile(ratio, rank, axis=0)
+    fitted = np.isfinite(offset).all(axis=1)
+    _check_enough(int(fitted.sum()))
+    factors = np.ones(offset.shape[1])
+    for label, (off, error) in enumerate(zip(offset[fitted].T, std[fitted].T, strict=True)):
+        free = (error > 0) & np.isfinite(error)  # a label may be constant, or held by its bounds
+        if free.sum() >= FEWEST_STARS:
+            rank = min(1.0, COVERED * (free.sum() + 1) / free.sum())
+            factors[label] = np.quantile(np.abs(off[free]) / error[free], rank)
+    return factors
 
 
 def inflation_from_residuals(lack_of_fit: np.ndarray) -> float:

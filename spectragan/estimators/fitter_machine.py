@@ -10,6 +10,7 @@ from spectragan.estimators.base import OBSERVED
 from spectragan.estimators.fitter_model import build_model, grid_labels, thaw
 from spectragan.estimators.fitter_parameters import (
     SHIFTS,
+    check_label_names,
     check_nuisances,
     parameter_bounds,
     parameter_priors,
@@ -52,12 +53,14 @@ class FitterMachine:
         self.translator = thaw(fitter.translator)
         parts = build_model(emulator, self.translator)
         labels = tuple(emulator.label_names_)
+        check_label_names(labels, shifts)
+        self.label_range = np.asarray(emulator.label_range_, dtype=float)
         n_split, n_labels = parts.model.n_split, len(labels)
         self.encodes = fitter.split == "encode" and n_split > 0
         self.names = (*labels, *(f"split_{i}" for i in range(n_split)), *shifts)
         self.split = np.arange(n_labels, n_labels + n_split)
         self.shown = np.setdiff1d(np.arange(len(self.names)), self.split)
-        low, high = parameter_bounds(fitter.bounds, labels, emulator.label_range_, shifts)
+        low, high = parameter_bounds(fitter.bounds, labels, self.label_range, shifts)
         mean, precision = parameter_priors(fitter.priors, (*labels, *shifts))
         center, covariance = split_distribution(self.translator, n_split)
         reach = SPLIT_RANGE * np.sqrt(np.diagonal(covariance))
@@ -74,7 +77,7 @@ class FitterMachine:
                 _tensor(self.low), _tensor(self.high), prior, fitter.max_steps, fitter.n_starts
             ),
             parts.usable,
-            continuum_terms(nuisances, fitter.continuum_degree, len(parts.usable)),
+            continuum_terms(nuisances, fitter.continuum_degree, emulator, len(parts.usable)),
         )
         training = parts.training_labels
         self.hull = None if training is None else LabelHull(training)
@@ -194,17 +197,24 @@ def split_distribution(translator: Any, n_split: int) -> tuple[np.ndarray, np.nd
     return codes.mean(axis=0), covariance + SPLIT_RIDGE * size * np.eye(n_split)
 
 
-def continuum_terms(nuisances: tuple[str, ...], degree: int, n_pixels: int) -> torch.Tensor | None:
-    """Return Chebyshev polynomials over the pixels, (degree + 1, n_pixels), if fitted.
+def continuum_terms(
+    nuisances: tuple[str, ...], degree: int, emulator: Any, n_pixels: int
+) -> torch.Tensor | None:
+    """Return Chebyshev polynomials in wavelength, (degree + 1, n_pixels), if fitted.
 
     Parameters
     ----------
     nuisances : tuple of str
-    degree, n_pixels : int
+    degree : int
+    emulator : object
+        Its wavelengths are used, or pixel numbers if it has none.
+    n_pixels : int
     """
     if "continuum" not in nuisances:
         return None
-    x = np.linspace(-1, 1, n_pixels)
+    axis = getattr(emulator, "wavelength_", None)
+    x = np.arange(n_pixels) if axis is None else axis.value
+    x = 2 * (x - x[0]) / max(x[-1] - x[0], np.finfo(float).tiny) - 1
     return _tensor(np.polynomial.chebyshev.chebvander(x, degree).T.copy())
 
 

@@ -68,19 +68,23 @@ def build_model(emulator: Any, translator: Any) -> ModelParts:
     -------
     parts : ModelParts
     """
+    if isinstance(emulator, ObservedEmulator) and not emulator.translator.n_split_:
+        emulator, translator = emulator.emulator, emulator.translator
     if not isinstance(emulator, SpectrumEmulator):
         return _function_parts(emulator, translator)
     module = emulator.net_.module_
     labels = module.label_mean + module.label_scale * module.kernel.centers
     components = module.components.numpy()
     usable = np.isfinite(components[0])
-    rows = np.vstack([np.where(usable, components, 0.0), np.zeros((1, components.shape[1]))])
+    rows = np.vstack([bridge(components, usable), np.zeros((1, components.shape[1]))])
     if translator is None:
         model: SpectrumModel = EmulatorModel(module, torch.as_tensor(rows))
         return ModelParts(model, usable, labels.numpy())
     everywhere = np.ones_like(usable)
     if isinstance(translator, _AffineTranslator):
-        basis = _mapped(rows, lambda x: translator._translate(x, SYNTHETIC))
+        basis = _mapped(
+            rows, lambda x: translator._translate(_filled(translator, x, usable), SYNTHETIC)
+        )
         return ModelParts(EmulatorModel(module, basis), everywhere, labels.numpy())
     if not isinstance(translator, CycleGANTranslator):
         return _function_parts(emulator, translator)
@@ -132,6 +136,22 @@ def _translated(
     return TranslatedModel(
         module, torch.as_tensor(rows), translate_pixels, basis=None, n_split=translator.n_split_
     )
+
+
+def bridge(rows: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return rows (n, n_pixels) with straight lines across pixels that aren't usable."""
+    if usable.all() or not usable.any():
+        return np.where(usable, rows, 0.0)
+    pixels = np.arange(len(usable))
+    return np.array([np.interp(pixels, pixels[usable], row[usable]) for row in rows])
+
+
+def _filled(translator: Any, rows: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Return synthetic spectra as translators complete them."""
+    if usable.all():
+        return rows
+    coefficients = _coefficients(translator.subspace_, rows, usable)
+    return translator.subspace_.reconstruct(coefficients, SYNTHETIC)
 
 
 def _coefficients(subspace: Subspace, rows: np.ndarray, usable: np.ndarray) -> np.ndarray:

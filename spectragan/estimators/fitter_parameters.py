@@ -11,6 +11,15 @@ NUISANCES = ("velocity", "broadening", "continuum")
 SHIFTS = NUISANCES[:2]  # fitted as parameters; the continuum is solved for
 DEFAULT_BOUNDS = {"velocity": (-100.0, 100.0), "broadening": (0.0, 50.0)}  # km/s
 SPLITS = ("fit", "encode")
+TABLE_COLUMNS = (
+    "chi2",
+    "dof",
+    "n_iterations",
+    "status",
+    "at_bound",
+    "outside_hull",
+    "bad_chi2",
+)
 
 
 def check_parameters(fitter: Any) -> None:
@@ -78,6 +87,28 @@ def check_nuisances(nuisances: Any) -> tuple[str, ...]:
                 f"{tuple(nuisances)!r}; drop {name!r}."
             )
     return tuple(nuisances)
+
+
+def check_label_names(names: Sequence[str], shifts: Sequence[str]) -> None:
+    """Raise if a label has the name of something else in a table of fits.
+
+    Parameters
+    ----------
+    names, shifts : sequence of str
+
+    Raises
+    ------
+    ValueError
+        If names collide.
+    """
+    taken = {*shifts, *TABLE_COLUMNS}
+    taken |= {f"{name}_err" for name in (*names, *shifts)}
+    for name in names:
+        if name in taken or list(names).count(name) > 1:
+            raise ValueError(
+                f"a label must not be called {name!r}, as another column of `fit_table` is; got "
+                f"{', '.join(names)}; rename it in the emulator's training labels."
+            )
 
 
 def parameter_bounds(

@@ -60,7 +60,8 @@ def _log_inside(
     offset = tensors[0] - prior.mean
     penalty = (offset * (offset @ prior.precision)).sum(1).numpy()
     chi2 = np.maximum(cost - penalty, np.finfo(float).tiny)
-    n_good = (spectra.ivar[rows] > 0).sum(axis=1)
+    usable = machine.fitter.usable.numpy()
+    n_good = ((spectra.ivar > 0) & usable).sum(axis=1)[rows]
     with_errors = -0.5 * chi2 / inflation**2
     without = -0.5 * n_good * np.log(chi2)
     known = (spectra.noise == "known")[rows]

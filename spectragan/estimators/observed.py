@@ -75,6 +75,9 @@ class ObservedEmulator:
         self.label_names_ = emulator.label_names_
         self.label_range_ = emulator.label_range_
         self.wavelength_ = emulator.wavelength_
+        self.medium_ = getattr(emulator, "medium_", None)
+        self.unit_ = getattr(translator, "unit_", None)
+        self._label_units = getattr(emulator, "_label_units", {})
 
     def __repr__(self) -> str:
         return f"ObservedEmulator({self.emulator!r}, {self.translator!r})"

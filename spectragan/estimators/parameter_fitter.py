@@ -47,7 +47,8 @@ class ParameterFitter(BaseFitter):
         A translator's split latents are each star's own: fitted, with the distribution of the
         observed spectra as prior, or taken from the translator's encoder and held.
     err_inflation : float or "auto", default="auto"
-        Factor on formal errors, since no model is exact; "auto" is 1, or what `fit` learns.
+        Factor on formal errors, a prior's share included, since no model is exact; "auto" is 1,
+        or what `fit` learns.
     n_starts, max_steps : int, default=3, 50
         Starts, at most, for a spectrum that fits badly, and steps of its fit.
     chunk_size : int, default=512
@@ -171,12 +172,16 @@ class ParameterFitter(BaseFitter):
         if not is_fitted(emulator):
             self._train(X, y, emulator)
             return self
-        self._adopt(emulator)
+        fresh = self._with()
+        fresh._adopt(emulator)
+        factors = fresh.err_inflation_
         if X is not None:
-            spectra = validate_spectra(self, X, reset=False)
-            labels = None if y is None else read_labels(y, len(spectra), self.label_names_)
+            spectra = validate_spectra(fresh, X, reset=False)
+            labels = None if y is None else read_labels(y, len(spectra), fresh._names, fresh._units)
             if self.err_inflation == "auto":
-                self.err_inflation_ = self._calibrate(spectra, labels)
+                factors = fresh._calibrate(spectra, labels)
+        self._adopt(emulator)
+        self.err_inflation_ = factors
         return self
 
     def predict(self, X: Any, return_std: bool = False, return_cov: bool = False) -> Any:
@@ -215,7 +220,7 @@ class ParameterFitter(BaseFitter):
                 "the covariance holds the squares of the other."
             )
         ready = self._ready()
-        n_labels = len(ready.label_names_)
+        n_labels = len(ready._names)
         fit = join_fits([_labels_only(part, n_labels) for _, part in ready._fits(X)])
         labels = ready._shaped(fit.parameters)
         if return_cov:
@@ -249,7 +254,7 @@ class ParameterFitter(BaseFitter):
         """
         ready = self._ready()
         fit = join_fits([part for _, part in ready._fits(X)])
-        return make_table(fit, ready._machine, getattr(ready.emulator_, "_label_units", {}))
+        return make_table(fit, ready._machine, ready._units)
 
     def best_model(self, X: Any) -> Any:
         """Return the best-fitting model of every spectrum.
@@ -312,6 +317,7 @@ class ParameterFitter(BaseFitter):
         """
         ready = self._ready()
         spectra = validate_spectra(ready, X, reset=False)
+        ready._check_unit(spectra, X)
         inflation = ready._typical_inflation()
         return log_probability(ready._machine, theta, spectra, inflation, include_prior)
 
@@ -334,11 +340,6 @@ class ParameterFitter(BaseFitter):
             If `u` has another shape or leaves 0 to 1.
         """
         return unit_cube_to_prior(self._ready()._machine, u)
-
-    @property
-    def parameter_names_(self) -> tuple[str, ...]:
-        """Names of all fitted parameters, in the order of `log_prob`."""
-        return self._ready()._machine.names
 
 
 def _labels_only(fit: LabelFit, n_labels: int) -> LabelFit:

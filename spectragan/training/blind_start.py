@@ -21,7 +21,7 @@ from spectragan.training.levenberg_marquardt import Minimum, minimize
 START_TOLERANCE = 0.03  # standard deviations: the exact fit goes on from here
 START_ITERATIONS = 25
 START_BROADENING = 0.3  # of the range: in the middle of it lines of all widths are found
-POOR = 3.0  # chi square per good pixel of a start: look for another basin
+POOR = 3.0  # times the chi square of a good fit: look for another basin
 
 Group = tuple[torch.Tensor, float, float]  # rows, and the velocity and broadening they share
 
@@ -114,7 +114,7 @@ class BlindStart:
             on_grid / noise[:, None],
             lower[:, :n_inner],
             upper[:, :n_inner],
-            n_good,
+            torch.where(unknown, objective.unexplained() / noise, n_good),
         )
         noise = torch.where(unknown, (noise * best.cost / n_good).clamp_min(floor), 1.0)
         return torch.cat([best.parameters, nuisances], dim=1), noise
@@ -177,13 +177,13 @@ class BlindStart:
         on_grid: torch.Tensor,
         lower: torch.Tensor,
         upper: torch.Tensor,
-        n_good: torch.Tensor,
+        expected: torch.Tensor,
     ) -> Minimum:
         """Return the minima in few components, the best of several where they are poor."""
         taken = [next_starts(on_grid, self.reduced.grid, [])]
         best = self._descend(objective, taken[0], lower, upper)
         for _ in range(self.settings.n_starts - 1):
-            poor = torch.nonzero(best.cost > POOR * n_good).ravel()
+            poor = torch.nonzero(best.cost > POOR * expected).ravel()
             if not len(poor):
                 break
             start = next_starts(on_grid[poor], self.reduced.grid, [t[poor] for t in taken])

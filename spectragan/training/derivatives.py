@@ -1,6 +1,5 @@
 """Exact derivatives of what a network does, along given directions."""
 
-import warnings
 from collections.abc import Callable
 
 import torch
@@ -14,7 +13,7 @@ def push_forward(
     Parameters
     ----------
     function : callable
-        Maps (n_rows, n_inputs) to (n_rows, n_outputs).
+        Maps (n_rows, n_inputs) to (n_rows, n_outputs), each row on its own.
     x : tensor of shape (n_rows, n_inputs)
     directions : tensor of shape (n_rows, n_inputs, n_directions)
 
@@ -29,8 +28,16 @@ def push_forward(
     >>> push_forward(torch.square, torch.tensor([[3.0]]), torch.tensor([[[1.0, 2.0]]]))
     tensor([[[ 6., 12.]]])
     """
-    with warnings.catch_warnings():
-        # On first use torch compiles functions of its own, in a way that it calls deprecated.
-        warnings.filterwarnings("ignore", message=".*torch.jit", category=DeprecationWarning)
-        columns = [torch.func.jvp(function, (x,), (d,))[1] for d in directions.unbind(2)]
+    # The gradient of the inputs is linear in the weights of the outputs: differentiating it along a
+    # direction gives the derivative. Forward-mode differentiation keeps its state in globals, and
+    # fits run in several threads.
+    with torch.enable_grad():
+        inputs = x.detach().requires_grad_()
+        outputs = function(inputs)
+        weights = torch.zeros_like(outputs, requires_grad=True)
+        (gradient,) = torch.autograd.grad(outputs, inputs, weights, create_graph=True)
+        columns = [
+            torch.autograd.grad((gradient * d).sum(), weights, retain_graph=True)[0]
+            for d in directions.unbind(2)
+        ]
     return torch.stack(columns, dim=2)

@@ -9,6 +9,7 @@ SPEED_OF_LIGHT = 299792.458  # km/s
 EVEN = 1e-3  # of a step: pixels this close to an even logarithmic grid are on it
 OVERSAMPLING = 3  # of other grids, so that interpolation back onto pixels is harmless
 SPLINE_DEGREE = 5  # lines are few pixels wide: a cubic one would flatten them
+GAP = 3.0  # median steps: wider ones are the ends of two pieces
 PAD = 64  # pixels at least, over which the last flux runs into the first
 
 
@@ -71,7 +72,7 @@ class LogGrid:
         """
         if not self.even:
             degree = min(SPLINE_DEGREE, 2 * ((len(self.log) - 1) // 2) - 1)
-            spline = make_interp_spline(self.log, rows.numpy(), k=degree, axis=-1)
+            spline = make_interp_spline(*self._across_gaps(rows.numpy()), k=degree, axis=-1)
             rows = torch.as_tensor(spline(np.minimum(self.grid, self.log[-1])))
         # The ends are joined, so that the series needn't describe a jump.
         ramp = torch.linspace(0, 1, self.n_total - self.n_grid + 2, dtype=rows.dtype)[1:-1]
@@ -119,19 +120,44 @@ class LogGrid:
         factor = -4 * (torch.pi / SPEED_OF_LIGHT) ** 2 * broadening
         return factor[:, None] * self.frequency.square()
 
-    def inside(self, reach: float) -> np.ndarray:
-        """Tell which pixels are further than `reach` km/s from both ends of the grid.
+    def inside(self, reach: float, known: np.ndarray | None = None) -> np.ndarray:
+        """Tell which pixels are further than `reach` km/s from anything unknown.
 
         Parameters
         ----------
         reach : float
+        known : ndarray of bool of shape (n_pixels,), default=None
+            Pixels that have flux; None is all.
 
         Returns
         -------
         inside : ndarray of bool of shape (n_pixels,)
+            False near the ends of the grid, near gaps and near pixels without flux.
         """
-        margin = reach / SPEED_OF_LIGHT
-        return (self.log - self.log[0] >= margin) & (self.log[-1] - self.log >= margin)
+        after = self._gaps()
+        missing = np.zeros(len(self.log), dtype=bool) if known is None else ~known
+        places = self.log[[0, -1]], self.log[after], self.log[after + 1], self.log[missing]
+        ends = np.sort(np.concatenate(places))
+        right = np.searchsorted(ends, self.log).clip(1, len(ends) - 1)
+        distance = np.minimum(np.abs(self.log - ends[right - 1]), np.abs(ends[right] - self.log))
+        return (distance >= reach / SPEED_OF_LIGHT) & ~missing
+
+    def _gaps(self) -> np.ndarray:
+        """Return the pixels before gaps."""
+        steps = np.diff(self.log)
+        return np.flatnonzero(steps > GAP * np.median(steps))
+
+    def _across_gaps(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return axis and rows with straight lines in the gaps, where a spline would swing."""
+        axis, step = self.log, np.median(np.diff(self.log))
+        for before in self._gaps()[::-1]:
+            left, right = axis[before], axis[before + 1]
+            share = np.linspace(0, 1, 2 + int((right - left) / step))[1:-1]
+            line = rows[..., [before]] * (1 - share) + rows[..., [before + 1]] * share
+            axis = np.insert(axis, before + 1, left + share * (right - left))
+            parts = rows[..., : before + 1], line, rows[..., before + 1 :]
+            rows = np.concatenate(parts, axis=-1)
+        return axis, rows
 
 
 def _interpolation(grid: np.ndarray, targets: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:

@@ -73,16 +73,16 @@ class LabelFitter:
         self.forward, self.settings, self.continuum = forward, settings, continuum
         self.blind = BlindStart(forward, grid, settings, continuum)
         self.n_terms = 0 if continuum is None else len(continuum)
-        self.usable = torch.as_tensor(usable & self._on_grid(usable))
+        self.usable = torch.as_tensor(self._described(usable))
 
-    def _on_grid(self, usable: np.ndarray) -> np.ndarray:
-        """Tell which pixels see no end of the grid, whatever the nuisances."""
+    def _described(self, usable: np.ndarray) -> np.ndarray:
+        """Tell which pixels the model has flux for, whatever the nuisances."""
         if self.forward.grid is None:
-            return np.ones_like(usable)
+            return usable
         ends = torch.stack([self.settings.lower, self.settings.upper])[:, self.forward.n_inner :]
         velocity, broadening = self.forward.split_nuisances(ends)
         reach = float(velocity.abs().max() + BROADENING_REACH * broadening.max())
-        return self.forward.grid.inside(reach)
+        return self.forward.grid.inside(reach, usable)
 
     def fit(
         self,
