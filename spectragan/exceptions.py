@@ -49,7 +49,7 @@ class LabelExtrapolationWarning(SpectraganWarning):
 
 
 class MissingWavelengthWarning(SpectraganWarning):
-    """A step that needs wavelengths got spectra without; it changes nothing."""
+    """Spectra lack wavelengths, or those that a step is about: it changes nothing."""
 
 
 class NoiseWarning(SpectraganWarning):

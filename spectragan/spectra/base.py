@@ -143,3 +143,37 @@ def check_number(value: Any, name: str, rule: str, remedy: str, *, low: float = 
     if not good or not value > low:
         raise ValueError(f"`{name}` must be {rule}; got {value!r}; {remedy}.")
     return float(value)
+
+
+def unit_factor(spectra: Spectra, unit: u.UnitBase, estimator: BaseEstimator) -> float:
+    """Return what flux in the unit of `fit` is multiplied by to be in that of the spectra.
+
+    Parameters
+    ----------
+    spectra : Spectra
+        What was given to `transform`.
+    unit : astropy.units.UnitBase
+        Unit of flux in `fit`.
+    estimator : BaseEstimator
+        Fitted; to name in messages.
+
+    Returns
+    -------
+    float
+        1 for arrays, which have neither wavelengths nor a unit, and after a `fit` on them.
+
+    Raises
+    ------
+    ValueError
+        If one unit can't be converted to the other.
+    """
+    pairs = (spectra.wavelength, spectra.unit), (estimator.wavelength_, unit)
+    if any(axis is None and own == u.dimensionless_unscaled for axis, own in pairs):
+        return 1.0
+    if not unit.is_equivalent(spectra.unit):
+        raise ValueError(
+            f"`X` must have flux in a unit that converts to {str(unit)!r}, as in the fit of "
+            f"{type(estimator).__name__}; got {str(spectra.unit)!r}; treat both in the same way, "
+            "or fit again."
+        )
+    return float(unit.to(spectra.unit))

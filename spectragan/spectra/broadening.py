@@ -26,7 +26,8 @@ class Broadener(OneToOneFeatureMixin, BaseSpectraTransformer):
     Parameters
     ----------
     resolution : float or array-like of shape (n_pixels,), default=None
-        Resolving power :math:`R = \lambda / \mathrm{FWHM}` to reach.
+        Resolving power :math:`R = \lambda / \mathrm{FWHM}` to reach. Here and below, arrays are
+        in the order of ascending wavelength, whatever the order of the axis.
     fwhm : Quantity or Quantity of shape (n_pixels,), default=None
         Full width at half maximum to reach instead, a length.
     initial_resolution : float or array-like of shape (n_pixels,), default=None
@@ -39,7 +40,8 @@ class Broadener(OneToOneFeatureMixin, BaseSpectraTransformer):
         Coefficient of the linear law of rotating stars, 0 to 1.
     lsf : array-like of shape (n_pixels, n_offsets), default=None
         A line spread function at every pixel instead of a Gaussian: weights >= 0 of n_offsets
-        neighbours, an odd number, itself in the middle. They are scaled to a sum of 1.
+        neighbours, an odd number, itself in the middle, from shorter to longer wavelengths.
+        They are scaled to a sum of 1.
     min_coverage : float, default=0.5
         Pixels whose good neighbours have a smaller share of the kernel get ivar 0.
 
@@ -75,8 +77,9 @@ class Broadener(OneToOneFeatureMixin, BaseSpectraTransformer):
     Asking for both a resolution and rotation applies rotation first.
 
     Masked pixels have no weight, the others are scaled up to a sum of 1; so it is at the ends of
-    the grid. Ivar is propagated where noise is known, :math:`1 / \sum (a_j^2 / w_j)`; the noise of
-    neighbouring pixels becomes correlated, which ivar can't say. Other rows keep 0 and 1.
+    the grid and beside its gaps, which an `lsf` doesn't reach across. Ivar is propagated where
+    noise is known, :math:`1 / \sum (a_j^2 / w_j)`; the noise of neighbouring pixels becomes
+    correlated, which ivar can't say. Other rows keep 0 and 1.
     There is no inverse: deconvolution would amplify noise.
 
     References
@@ -140,6 +143,14 @@ class Broadener(OneToOneFeatureMixin, BaseSpectraTransformer):
                     f"only one of {', '.join(f'`{name}`' for name in names)} must be given; "
                     f"got {' and '.join(given)}; leave the others None."
                 )
+        initial = [
+            n for n in ("initial_resolution", "initial_fwhm") if getattr(self, n) is not None
+        ]
+        if initial and self.resolution is None and self.fwhm is None:
+            raise ValueError(
+                f"`{initial[0]}` must come with `resolution` or `fwhm`, which it is taken off; "
+                "got neither; give the one to reach, or leave it None."
+            )
 
     def _rotation(self, spectra: Spectra) -> Any:
         if self.v_sin_i is None:
@@ -184,7 +195,8 @@ class Broadener(OneToOneFeatureMixin, BaseSpectraTransformer):
                 f"`lsf` must hold finite weights >= 0 of shape ({n_pixels}, n_offsets), n_offsets "
                 f"odd and no row 0 everywhere; got shape {lsf.shape}; pad it with zeros."
             )
-        return lsf_matrix(lsf)
+        grid = spectra.wavelength
+        return lsf_matrix(lsf, None if grid is None else grid.value)
 
 
 def _width(resolution: Any, fwhm: Any, grid: np.ndarray, prefix: str) -> np.ndarray:
@@ -195,7 +207,10 @@ def _width(resolution: Any, fwhm: Any, grid: np.ndarray, prefix: str) -> np.ndar
         (f"{prefix}fwhm", fwhm) if resolution is None else (f"{prefix}resolution", resolution)
     )
     try:
-        numbers = np.asarray(value.to_value(u.AA) if resolution is None else value, dtype=float)
+        unit = u.AA if resolution is None else u.one
+        # A resolving power may be a plain number; a length has a unit.
+        plain = resolution is not None and not isinstance(value, u.Quantity)
+        numbers = np.asarray(value if plain else value.to_value(unit), dtype=float)
     except (AttributeError, TypeError, ValueError) as error:
         kind = "a length such as 2 * u.AA" if resolution is None else "a number such as 22500"
         raise ValueError(f"`{name}` must be {kind}; got {value!r}; check its unit.") from error

@@ -11,14 +11,20 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.exceptions import ContinuumWarning
+from spectragan.spectra.base import row_blocks
 from spectragan.spectra.container import Spectra
+from spectragan.spectra.continuum_meta import (
+    COEFFICIENTS_KEY,
+    UNIT_KEY,
+    pop_coefficients,
+    pop_unit,
+    refuse_normalised,
+)
 from spectragan.spectra.convert import like_input
 from spectragan.spectra.estimator_input import validate_spectra
 from spectragan.spectra.polynomial import chebyshev_basis, fit_clipped
 from spectragan.spectra.ranges import chunk_slices, pixel_mask
 
-COEFFICIENTS_KEY = "continuum_coefficients"
-UNIT_KEY = "continuum_unit"
 # Spectra per matrix product: 256 spectra of 10,000 pixels are 20 MB in float64.
 BLOCK_ROWS = 256
 
@@ -159,6 +165,8 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         ------
         GridMismatchError
             If `X` isn't on the grid of `fit`.
+        ValueError
+            If `X` carries a continuum that it was divided by already.
 
         Warns
         -----
@@ -167,10 +175,12 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         """
         check_is_fitted(self)
         spectra = validate_spectra(self, X, reset=False)
+        meta = spectra.meta or {}
+        refuse_normalised(meta)
         coefficients = self._coefficients(spectra)
         flux, ivar, n_rows, n_pixels = self._divide(spectra, coefficients)
         _warn(n_rows, n_pixels)
-        meta = {**(spectra.meta or {}), COEFFICIENTS_KEY: coefficients}
+        meta[COEFFICIENTS_KEY] = coefficients
         if spectra.unit != u.dimensionless_unscaled:
             meta[UNIT_KEY] = [spectra.unit] * len(spectra)
         one = u.dimensionless_unscaled
@@ -194,15 +204,15 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         GridMismatchError
             If `X` isn't on the grid of `fit`.
         ValueError
-            If `X` doesn't carry its continuum.
+            If `X` doesn't carry its continuum, or its rows had flux in different units.
         """
         check_is_fitted(self)
         spectra = validate_spectra(self, X, reset=False)
         meta = spectra.meta or {}
-        coefficients = self._carried_coefficients(meta.pop(COEFFICIENTS_KEY, None))
-        unit = (meta.pop(UNIT_KEY, None) or [u.dimensionless_unscaled])[0]
+        coefficients = pop_coefficients(meta, len(self.chunks_) * (self.degree + 1))
+        unit = pop_unit(meta)
         flux, ivar = np.empty_like(spectra.flux), np.empty_like(spectra.ivar)
-        for rows in _blocks(len(spectra)):
+        for rows in row_blocks(len(spectra), BLOCK_ROWS):
             level = self._evaluate(coefficients[rows])
             level[np.isnan(level)] = 1
             usable = level > 0
@@ -233,10 +243,10 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         return self._evaluate(self._coefficients(spectra)).astype(spectra.dtype)
 
     def _check_parameters(self) -> None:
-        for name, lowest in (("degree", 0), ("n_iter", 0)):
+        for name, default in (("degree", 4), ("n_iter", 0)):
             value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < lowest:
-                raise ValueError(f"`{name}` must be an integer >= {lowest}; got {value!r}.")
+            if not isinstance(value, numbers.Integral) or value < 0:
+                raise ValueError(f"`{name}` must be an integer >= 0; got {value!r}; try {default}.")
         for name in ("lower", "upper"):
             value = getattr(self, name)
             if not isinstance(value, numbers.Real) or not float(value) > 0:
@@ -244,9 +254,10 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
                     f"`{name}` must be a positive number of standard deviations; got {value!r}; "
                     "use numpy.inf to clip nothing on this side."
                 )
-
         if self.weighting not in ("ivar", "uniform"):
-            raise ValueError(f'`weighting` must be "ivar" or "uniform"; got {self.weighting!r}.')
+            raise ValueError(
+                f'`weighting` must be "ivar" or "uniform"; got {self.weighting!r}; choose one.'
+            )
 
     def _bases(self) -> list[np.ndarray]:
         """Return the polynomials on every chunk, (n_chunk_pixels, degree + 1) each."""
@@ -258,7 +269,7 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         """Fit all spectra; (n_spectra, n_chunks * (degree + 1)), NaN where it can't be done."""
         bases, width = self._bases(), self.degree + 1
         fitted = np.empty((len(spectra), len(bases) * width))
-        for rows in _blocks(len(spectra)):
+        for rows in row_blocks(len(spectra), BLOCK_ROWS):
             part = spectra[rows]
             flux, weights = part.filled().astype(float), part.ivar * self.continuum_pixels_
             weights = weights if self.weighting == "ivar" else (weights > 0).astype(float)
@@ -291,7 +302,7 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
         inside = np.zeros(self.n_features_in_, dtype=bool)
         for chunk in self.chunks_:
             inside[chunk] = True
-        for rows in _blocks(len(spectra)):
+        for rows in row_blocks(len(spectra), BLOCK_ROWS):
             level, part = self._evaluate(coefficients[rows]), spectra[rows]
             lost = inside & (part.ivar > 0)
             n_rows += int((lost & np.isnan(level)).any(axis=1).sum())
@@ -299,32 +310,11 @@ class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator)
             _scale(part, level, level > 0, flux[rows], ivar[rows])
         return flux, ivar, n_rows, n_pixels
 
-    def _carried_coefficients(self, carried: Any) -> np.ndarray:
-        missing = carried is None or any(row is None for row in carried)
-        if missing:
-            raise ValueError(
-                f"`X` must carry its continuum in meta[{COEFFICIENTS_KEY!r}], as `transform` "
-                "leaves it; got spectra without; pass Spectra or specutils objects that were "
-                "transformed, or multiply an ndarray by `continuum(X)`."
-            )
-        coefficients = np.array(list(carried), dtype=float)
-        expected = (len(coefficients), len(self.chunks_) * (self.degree + 1))
-        if coefficients.shape != expected:
-            raise ValueError(
-                f"the continuum in meta must have {expected[1]} coefficients per spectrum; got "
-                f"shape {coefficients.shape}; use the ContinuumNormalizer that made it."
-            )
-        return coefficients
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
-
-
-def _blocks(n_rows: int) -> list[slice]:
-    return [slice(i, min(i + BLOCK_ROWS, n_rows)) for i in range(0, n_rows, BLOCK_ROWS)]
 
 
 def _scale(

@@ -32,7 +32,7 @@ def measure_velocities(
     spectra : Spectra of shape (n_spectra, n_pixels)
         As observed.
     template : Spectra of shape (n_templates, n_pixels)
-        At rest, on the same grid; the one that fits best is taken.
+        At rest, on the same grid; the one is taken that fits best at the pixels all cover.
     velocities : ndarray of shape (n_trials,), km/s
         Trial velocities, evenly spaced.
 
@@ -41,6 +41,7 @@ def measure_velocities(
     velocity, error : ndarray of shape (n_spectra,)
         0 and infinity where there is no best velocity within the range.
     """
+    common = common_pixels(template, velocities)
     best = np.full(len(spectra), np.inf)
     velocity, error = np.zeros(len(spectra)), np.full(len(spectra), np.inf)
     for row in range(len(template)):
@@ -51,6 +52,9 @@ def measure_velocities(
             v, e, lowest = _minimum(chi2, velocities)
             unknown = spectra.noise[rows] != "known"
             e[unknown] *= np.sqrt(np.maximum(lowest, 0) / np.maximum(n_good - 3, 1))[unknown]
+            if (pixels & ~common).any():  # with fewer pixels, every template has less to explain
+                chi2, _ = _chi2(spectra[rows], shifted, squared, common)
+                lowest = _minimum(chi2, velocities)[2]
             better = np.isfinite(e) & (lowest < best[rows])
             best[rows] = np.where(better, lowest, best[rows])
             velocity[rows] = np.where(better, v, velocity[rows])
@@ -65,14 +69,24 @@ def shifted_templates(template: Spectra, velocities: np.ndarray) -> tuple[np.nda
     factors = 1 / doppler_factor(speed_ratio(velocities, "velocity"))
     flux, ivar = shift_rows(copies, grid, factors, TEMPLATE_ORDER, 1.0)
     pixels = np.asarray((ivar > 0).all(axis=0))
-    if pixels.sum() < 3:
-        raise ValueError(
-            "`template` must be known at three pixels at least at all velocities up to "
-            f"`max_velocity`; got {int(pixels.sum())}; lower `max_velocity`."
-        )
     flux = flux.astype(float) * pixels
     # Sums of squares lose fewer digits about the mean.
-    return ((flux - flux[:, pixels].mean()) * pixels).T, pixels
+    mean = flux.sum() / max(1, flux.shape[0] * int(pixels.sum()))
+    return ((flux - mean) * pixels).T, pixels
+
+
+def common_pixels(template: Spectra, velocities: np.ndarray) -> np.ndarray:
+    """Return the pixels, (n_pixels,), at which all templates are known at all velocities."""
+    masks = np.unique(template.ivar > 0, axis=0, return_index=True)[1]
+    known = [shifted_templates(template[row], velocities)[1] for row in masks]
+    pixels = np.asarray(np.logical_and.reduce(known))
+    if pixels.sum() < 3:
+        raise ValueError(
+            "`template` must be known at three pixels at least, in every row and at all velocities "
+            f"up to `max_velocity`; got {int(pixels.sum())}; lower `max_velocity`, or leave out "
+            "the templates with the most masked pixels."
+        )
+    return pixels
 
 
 def _chi2(

@@ -85,12 +85,12 @@ def concatenate(parts: Sequence[Spectra]) -> Spectra:
     first = parts[0]
     for i, part in enumerate(parts[1:], start=1):
         check_same_grid(first, part, names=("parts[0]", f"parts[{i}]"))
-    scales = [_unit_factor(part, first) for part in parts]
+    scaled = [_scaled(part, _unit_factor(part, first)) for part in parts]
     meta = join_meta([part.meta for part in parts], [len(part) for part in parts])
     medium = next((part.medium for part in parts if part.medium), None)
     joined = first._rebuild(
-        np.concatenate([_scaled(p.flux, s) for p, s in zip(parts, scales, strict=True)]),
-        np.concatenate([_scaled_ivar(p, s) for p, s in zip(parts, scales, strict=True)]),
+        np.concatenate([flux for flux, _ in scaled]),
+        np.concatenate([ivar for _, ivar in scaled]),
         np.concatenate([part.noise for part in parts]),
         meta,
     )
@@ -109,15 +109,26 @@ def _unit_factor(part: Spectra, first: Spectra) -> float:
     return float(part.unit.to(first.unit))
 
 
-def _scaled(flux: np.ndarray, factor: float) -> np.ndarray:
-    return flux if factor == 1 else flux * flux.dtype.type(factor)
-
-
-def _scaled_ivar(part: Spectra, factor: float) -> np.ndarray:
+def _scaled(part: Spectra, factor: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return flux and ivar times a factor, in float64 where float32 can't hold them."""
     if factor == 1:
-        return part.ivar
+        return part.flux, part.ivar
     known = (part.noise == "known")[:, None]
-    return np.where(known, part.ivar * part.dtype.type(factor**-2), part.ivar)
+    flux = part.flux * np.float64(factor)
+    ivar = np.where(known, part.ivar * np.float64(factor) ** -2, part.ivar)
+    good = part.ivar > 0
+    limits = np.finfo(part.dtype)
+    if not (_fits(np.abs(flux[good]), limits) and _fits(ivar[good], limits, is_low=True)):
+        return flux, ivar
+    flux = np.clip(flux, limits.min, limits.max)  # what is ignored may be anything, but finite
+    return flux.astype(part.dtype), ivar.astype(part.dtype)
+
+
+def _fits(values: np.ndarray, limits: np.finfo, is_low: bool = False) -> bool:
+    """Tell whether a type holds some values; an ivar too small for it would become a mask."""
+    if values.size == 0:
+        return True
+    return bool(values.max() <= limits.max and (not is_low or values.min() >= limits.tiny))
 
 
 def split_domains(spectra: Spectra, domain: Any) -> tuple[Spectra, Spectra]:

@@ -14,16 +14,24 @@ REST_FRAME_KEY = "rest_frame_velocity"
 
 
 def speed_ratio(velocity: Any, name: str) -> np.ndarray:
-    """Return velocities, Quantities or numbers in km/s, over the speed of light."""
+    """Return velocities, with a unit or in km/s, over the speed of light; NaN where masked."""
     try:
-        quantity = velocity
-        if not isinstance(velocity, u.Quantity):
-            quantity = np.asarray(velocity, dtype=float) * KMS
-        return np.asarray((quantity / const.c).to_value(u.one))
+        return np.asarray((_as_quantity(velocity) / const.c).to_value(u.one))
     except (TypeError, ValueError) as error:
         raise ValueError(
             f"`{name}` must be a velocity; got {velocity!r}; give a Quantity or numbers in km/s."
         ) from error
+
+
+def _as_quantity(velocity: Any) -> u.Quantity:
+    """Return velocities with their own unit, km/s if they have none; masked ones are NaN."""
+    if isinstance(velocity, list | tuple) and any(isinstance(v, u.Quantity) for v in velocity):
+        return u.Quantity([_as_quantity(value) for value in velocity], KMS)
+    mask, unit = getattr(velocity, "mask", None), getattr(velocity, "unit", None)
+    values = np.array(velocity, dtype=float)
+    if isinstance(mask, np.ndarray | np.bool_):  # columns of pandas have a method of that name
+        values[mask] = np.nan
+    return values * (unit if isinstance(unit, u.UnitBase) else KMS)
 
 
 def doppler_factor(beta: np.ndarray) -> np.ndarray:
@@ -37,7 +45,7 @@ def row_speed_ratios(velocity: Any, spectra: Spectra, name: str) -> np.ndarray:
     Parameters
     ----------
     velocity : str, Quantity or array-like of shape () or (n_spectra,)
-        A key of meta, or velocities; numbers are in km/s.
+        A key of meta, or velocities; what has no unit, as a column or Quantity has, is in km/s.
     spectra : Spectra of n_spectra rows
         What moves.
     name : str
@@ -55,12 +63,11 @@ def row_speed_ratios(velocity: Any, spectra: Spectra, name: str) -> np.ndarray:
     """
     if isinstance(velocity, str):
         key, velocity = velocity, (spectra.meta or {}).get(velocity)
-        if velocity is None or any(value is None for value in velocity):
+        if velocity is None or any(value is None or value is np.ma.masked for value in velocity):
             raise ValueError(
                 f"`{name}` must name a key of meta that every spectrum has; got {key!r}, which "
                 "is missing; add it to meta, or pass the velocities themselves."
             )
-        velocity = u.Quantity(velocity, KMS) if _are_quantities(velocity) else np.array(velocity)
     beta = speed_ratio(velocity, name)
     if beta.shape not in ((), (len(spectra),)):
         raise ValueError(
@@ -72,7 +79,3 @@ def row_speed_ratios(velocity: Any, spectra: Spectra, name: str) -> np.ndarray:
             f"`{name}` must be finite and slower than light; got {velocity!r}; give km/s."
         )
     return np.broadcast_to(beta, len(spectra))
-
-
-def _are_quantities(values: Any) -> bool:
-    return isinstance(values, list | tuple) and isinstance(values[0], u.Quantity)

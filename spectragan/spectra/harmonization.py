@@ -215,7 +215,7 @@ def _span(spectra: Spectra) -> str:
 def _one_continuum(pair: Pair, continuum: Any) -> tuple[Pair, str]:
     if continuum is None:
         return pair, "continuum: both left as they are"
-    if isinstance(continuum, int | np.integer):
+    if isinstance(continuum, int | np.integer) and not isinstance(continuum, bool):
         continuum = ContinuumNormalizer(int(continuum), weighting="uniform")
     if not isinstance(continuum, ContinuumNormalizer):
         raise ValueError(

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
 from spectragan.exceptions import NoiseWarning
-from spectragan.spectra.base import BaseSpectraTransformer, check_number
+from spectragan.spectra.base import BaseSpectraTransformer, check_number, unit_factor
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra
 from spectragan.spectra.grid import check_same_grid
@@ -39,6 +39,8 @@ class NoiseInjector(OneToOneFeatureMixin, BaseSpectraTransformer):
     ----------
     std_ : ndarray of shape (n_known, n_pixels) or None
         Errors of the spectra in `like` whose noise is known, infinite where masked.
+    unit_ : astropy.units.UnitBase
+        Unit of flux in `fit`, which `std_` is in; it is converted to that of other spectra.
     n_features_in_ : int
         Number of pixels.
     feature_names_in_ : ndarray of str of shape (n_pixels,)
@@ -98,6 +100,7 @@ class NoiseInjector(OneToOneFeatureMixin, BaseSpectraTransformer):
 
     def _learn(self, spectra: Spectra) -> None:
         self._snr_range()
+        self.unit_ = spectra.unit
         self.std_ = None if self.like is None else _known_std(self.like, spectra)
 
     def _snr_range(self) -> tuple[float, float]:
@@ -111,6 +114,7 @@ class NoiseInjector(OneToOneFeatureMixin, BaseSpectraTransformer):
     def _apply(self, spectra: Spectra) -> Spectra:
         snr_range = np.log(self._snr_range())
         seed = draw_seed(make_rng(self.random_state))
+        scale = 1.0 if self.std_ is None else unit_factor(spectra, self.unit_, self)
         flux, ivar, words = (np.array(a) for a in (spectra.flux, spectra.ivar, spectra.noise))
         seen: Counter[bytes] = Counter()
         n_zero = 0
@@ -119,7 +123,7 @@ class NoiseInjector(OneToOneFeatureMixin, BaseSpectraTransformer):
             rng = np.random.default_rng([seed, seen[digest], *digest])
             seen[digest] += 1
             if self.std_ is not None:
-                sigma = self.std_[rng.integers(len(self.std_))]
+                sigma = self.std_[rng.integers(len(self.std_))] * scale
             else:
                 sigma = _level(row, ivar[i] > 0) / np.exp(rng.uniform(*snr_range))
             if np.any(sigma > 0):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 from sklearn.base import OneToOneFeatureMixin
 
-from spectragan.spectra.base import BaseSpectraTransformer, check_number
+from spectragan.spectra.base import BaseSpectraTransformer, check_number, unit_factor
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.inputs import check_count
 
@@ -42,9 +42,12 @@ class OutlierInterpolator(OneToOneFeatureMixin, BaseSpectraTransformer):
     Attributes
     ----------
     median_ : ndarray of shape (n_pixels,)
-        Median flux of the spectra of `fit`, at every pixel.
+        Median flux of the spectra of `fit`, at every pixel; NaN where none of them is good, and
+        nothing sticks out of the set.
     scatter_ : ndarray of shape (n_pixels,)
         Their standard deviation, estimated as 1.4826 times the median absolute deviation.
+    unit_ : astropy.units.UnitBase
+        Unit of flux in `fit`; what can't be converted to it is refused where the set matters.
     n_features_in_ : int
         Number of pixels.
     feature_names_in_ : ndarray of str of shape (n_pixels,)
@@ -111,10 +114,12 @@ class OutlierInterpolator(OneToOneFeatureMixin, BaseSpectraTransformer):
                     "choose one of them."
                 )
         check_count(self.window, "window", minimum=3)
+        self.unit_ = spectra.unit
         self.median_, self.scatter_ = _column_statistics(spectra)
 
     def _apply(self, spectra: Spectra) -> Spectra:
         flux, ivar = spectra.flux.copy(), spectra.ivar.copy()
+        scale = 1.0 if self.reference == "spectrum" else unit_factor(spectra, self.unit_, self)
         axis = self.wavelength_
         x = np.arange(self.n_features_in_) if axis is None else axis.value
         for i, word in enumerate(spectra.noise):
@@ -122,14 +127,16 @@ class OutlierInterpolator(OneToOneFeatureMixin, BaseSpectraTransformer):
             if not good.any():
                 continue
             std = 1 / np.sqrt(ivar[i][good].astype(float)) if word == "known" else 0.0
-            outlier, scatter = self._find(flux[i], good, std)
+            outlier, scatter = self._find(flux[i], good, std, scale)
             if self.action == "mask" or outlier.all():
                 ivar[i, np.flatnonzero(good)[outlier]] = 0
             elif outlier.any():
                 _bridge(flux[i], ivar[i], x, good, outlier, scatter if word == "known" else None)
         return spectra._rebuild(flux, ivar, spectra.noise, spectra.meta)
 
-    def _find(self, row: np.ndarray, good: np.ndarray, std: Any) -> tuple[np.ndarray, float]:
+    def _find(
+        self, row: np.ndarray, good: np.ndarray, std: Any, scale: float
+    ) -> tuple[np.ndarray, float]:
         """Return which good pixels are outliers, and the scatter about the running median."""
         pixels, values = np.flatnonzero(good), row[good].astype(float)
         filled = np.interp(np.arange(len(row)), pixels, values)
@@ -141,8 +148,8 @@ class OutlierInterpolator(OneToOneFeatureMixin, BaseSpectraTransformer):
         if self.reference != "set":
             outlier &= self._exceeds(residual, np.maximum(scatter, std) + floor)
         if self.reference != "spectrum":
-            sigma = np.maximum(self.scatter_[good], std) + floor
-            outlier &= self._exceeds(values - self.median_[good], sigma)
+            sigma = np.maximum(self.scatter_[good] * scale, std) + floor
+            outlier &= self._exceeds(values - self.median_[good] * scale, sigma)
         return outlier, scatter
 
     def _exceeds(self, residual: np.ndarray, sigma: np.ndarray) -> np.ndarray:
@@ -150,16 +157,18 @@ class OutlierInterpolator(OneToOneFeatureMixin, BaseSpectraTransformer):
 
 
 def _column_statistics(spectra: Spectra) -> tuple[np.ndarray, np.ndarray]:
-    """Return median and robust scatter of every pixel; 0 where no spectrum is good."""
+    """Return median and robust scatter of every pixel; NaN where no spectrum is good."""
     n_pixels = spectra.shape[1]
     median, scatter = np.zeros(n_pixels), np.zeros(n_pixels)
     for start in range(0, n_pixels, BLOCK_PIXELS):
         columns = slice(start, start + BLOCK_PIXELS)
         good = spectra.ivar[:, columns] > 0
         values = np.where(good, spectra.flux[:, columns], np.nan).astype(float)
-        values[:, ~good.any(axis=0)] = 0
+        unknown = ~good.any(axis=0)
+        values[:, unknown] = 0  # the median of nothing but NaN is a warning
         median[columns] = np.nanmedian(values, axis=0)
         scatter[columns] = SIGMA_PER_MAD * np.nanmedian(np.abs(values - median[columns]), axis=0)
+        median[columns][unknown] = scatter[columns][unknown] = np.nan
     return median, scatter
 
 

@@ -57,6 +57,13 @@ class _RangeMasker(OneToOneFeatureMixin, BaseSpectraTransformer):
             stops = np.searchsorted(observed, self.ranges_[:, 1] * (1 + ROUNDING), side="right")
             for start, stop in zip(starts, stops, strict=True):
                 row[start:stop] = True
+        if self.ranges is not None and len(self.ranges_) and not hit.any():
+            warnings.warn(
+                f"no range of {type(self).__name__} lies on the grid of the spectra, "
+                f"{grid[0]:.6g}-{grid[-1]:.6g} Angstrom; nothing is masked, check the unit.",
+                MissingWavelengthWarning,
+                stacklevel=3,
+            )
         ivar = np.where(hit[which], spectra.dtype.type(0), spectra.ivar)
         return spectra._rebuild(spectra.flux, ivar, spectra.noise, spectra.meta)
 
@@ -102,7 +109,8 @@ class TelluricMasker(_RangeMasker):
     :math:`\lambda_\mathrm{rest} \sqrt{(1+v/c) / (1-v/c)}`: the bands move from row to row.
 
     Spectra without wavelengths can't be masked and pass through, with a
-    `MissingWavelengthWarning` in `fit`.
+    `MissingWavelengthWarning` in `fit`; where no range that was given
+    lies on the grid, there is one in `transform`.
 
     References
     ----------
@@ -235,9 +243,12 @@ def _read_ranges(ranges: Any) -> np.ndarray:
             ]
             for pair in ranges
         ]
-        return np.sort(np.array(ends, dtype=float).reshape(-1, 2), axis=1)
+        read = np.sort(np.array(ends, dtype=float).reshape(-1, 2), axis=1)
+        if not np.isfinite(read).all():
+            raise ValueError("not finite")
+        return read
     except (TypeError, ValueError) as error:
         raise ValueError(
-            f"`ranges` must hold pairs of wavelengths; got {ranges!r}; write for example "
-            "[(6860 * u.AA, 697 * u.nm)]."
+            f"`ranges` must hold pairs of wavelengths that are finite; got {ranges!r}; write for "
+            "example [(6860 * u.AA, 697 * u.nm)]."
         ) from error

@@ -70,13 +70,15 @@ def read_spectra(
         Return the table of skipped files, too.
     visits : bool, default=False
         Read also the visits of a star where a file has them behind the combined spectrum (apStar).
+        It changes nothing in files of other formats.
     arm : str, default=None
         Which part of files that hold several grids: "b", "r" or "z" (DESI), "boss" or "apogee"
-        (mwm).
+        (mwm). Other formats have no parts, and must be read with None.
     medium : {"air", "vacuum"}, default=None
         What the wavelengths of "FITS" and "table" were measured in, if the files don't say.
     wavelength_unit, flux_unit : str or astropy.units.UnitBase, default=None
-        Units of "FITS" and "table", for files that don't say, or say wrong.
+        Units of "FITS", "table" and "Gaia XP", for files that don't say, or say wrong. Errors that
+        are labelled like the flux are then in `flux_unit`, too.
     checksum : bool, default=True
         Refuse data that don't match the checksum (DATASUM) of their file.
     n_jobs : int, default=4
@@ -88,7 +90,8 @@ def read_spectra(
     -------
     spectra : Spectra
         All spectra in the order of the files. ``meta`` holds "id", "snr", "rv" (km/s), "visit" (0
-        is a combined spectrum), "file" and "format"; NaN where a file doesn't say.
+        is a combined spectrum), "file" and "format"; NaN where a file doesn't say. Where spectra
+        are at rest (apStar, aspcapStar, mwm), "rest_frame_velocity" holds "rv", too.
     skipped : astropy.table.Table
         Columns "file" and "cause", only with ``return_skipped=True``.
 

@@ -71,6 +71,10 @@ class Resampler(ClassNamePrefixFeaturesOutMixin, BaseSpectraTransformer):
     the ends of the old grid, a new pixel is an average of the part of it that is known. Nothing
     is extrapolated: pixels outside the old grid have ivar 0.
 
+    A step more than 2.5 times as wide as the larger ones around it is a gap, between detectors for
+    example, in the old grid and in the new one. The pixels beside it reach as far into it as they
+    do on their other side, and nothing is interpolated across it.
+
     Log-linear grids are made by ``numpy.geomspace(4000, 6800, 5000) * u.AA``, linear ones by
     ``numpy.linspace``. ``inverse_transform`` resamples back onto the grid of `fit`, by the same
     method: what a coarser grid has lost doesn't come back.

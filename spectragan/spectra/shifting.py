@@ -4,7 +4,7 @@ import numpy as np
 
 from spectragan.spectra.base import row_blocks
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.linear_maps import ROUNDING
+from spectragan.spectra.linear_maps import ROUNDING, broken_steps, find_neighbours
 
 
 def shift_rows(
@@ -22,15 +22,16 @@ def shift_rows(
         Pixel p of row i becomes what row i is at ``grid[p] * factors[i]``.
     order : int
         Odd order of the polynomial through the order + 1 pixels around that place. Where one of
-        them is masked or there are too few, the line between the two nearest takes its place.
+        them is masked, they lie on both sides of a gap, or there are too few, the line between
+        the two nearest takes its place.
     min_coverage : float
         The least weight that good pixels must have in that line.
 
     Returns
     -------
     flux, ivar : ndarray of shape (n_spectra, n_pixels)
-        Of the dtype of `spectra`, 0 outside the grid. ivar is propagated where noise is known,
-        else 0 or 1.
+        Of the dtype of `spectra`, 0 outside the grid and in its gaps. ivar is propagated where
+        noise is known, else 0 or 1.
     """
     flux = np.zeros(spectra.shape, spectra.dtype)
     ivar = np.zeros_like(flux)
@@ -62,11 +63,7 @@ def _stencil(
     """Return the flat index of first pixels, order + 1 weights and usable places, (n, p) each."""
     n_pixels = len(grid)
     order = min(order, 1 + 2 * ((n_pixels - 2) // 2))  # odd, and with enough pixels
-    slack = ROUNDING * grid[[0, -1]]
-    inside = (places >= grid[0] - slack[0]) & (places <= grid[-1] + slack[1])
-    left = np.clip(np.searchsorted(grid, places.ravel(), side="right") - 1, 0, n_pixels - 2)
-    left = left.reshape(places.shape)
-    share = np.clip((places - grid[left]) / np.diff(grid)[left], 0, 1)
+    left, share, inside = find_neighbours(grid, places)
     row_start = n_pixels * np.arange(len(places))[:, None]
     near = [(1 - share) * np.take(good, row_start + left)]
     near.append(share * np.take(good, row_start + left + 1))
@@ -78,6 +75,8 @@ def _stencil(
     n_bad = np.cumsum(np.pad(~good, ((0, 0), (1, 0))), axis=1)
     padded = first + row_start + np.arange(len(places))[:, None]
     bad = np.take(n_bad, padded + order + 1) - np.take(n_bad, padded)
+    n_gaps = np.r_[0, np.cumsum(broken_steps(grid)[0])]
+    bad += n_gaps[first + order] - n_gaps[first]
     # On a pixel, the line is exact where the polynomial is to rounding.
     line = ~usable | (bad > 0) | (first != left - (order - 1) // 2) | (share % 1 == 0)
     weights = _lagrange(grid, places, first, order)

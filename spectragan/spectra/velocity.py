@@ -13,8 +13,8 @@ from spectragan.spectra.base import BaseSpectraTransformer
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra, like_input
 from spectragan.spectra.cross_correlation import (
+    common_pixels,
     measure_velocities,
-    shifted_templates,
     trial_velocities,
 )
 from spectragan.spectra.doppler import (
@@ -39,11 +39,13 @@ class RestFrameShifter(OneToOneFeatureMixin, BaseSpectraTransformer):
     Parameters
     ----------
     velocity : str, Quantity or array-like of shape () or (n_spectra,), default=None
-        Radial velocities, positive for receding stars: a key of meta, or velocities, numbers in
-        km/s. None measures them if there is a `template`, and shifts nothing if there is none.
+        Radial velocities, positive for receding stars: a key of meta, or velocities, in km/s if
+        they have no unit. None measures them if there is a `template`, and shifts nothing if
+        there is none.
     template : Spectra or specutils object of shape (n_templates, n_pixels), default=None
         Spectra at rest on the grid of the spectra, normalised like them. Velocities are
-        measured against each of them, and the one that fits best is taken.
+        measured against each of them, and the one is taken that fits best at the pixels that
+        all of them cover.
     max_velocity : float, default=500.0
         Velocities are looked for from minus to plus this, in km/s.
     order : {1, 3, 5, 7}, default=3
@@ -73,8 +75,8 @@ class RestFrameShifter(OneToOneFeatureMixin, BaseSpectraTransformer):
     All spectra stay on their common grid: pixel :math:`\lambda` becomes what the star was observed
     with at :math:`\lambda \sqrt{(1+v/c)/(1-v/c)}`, by the polynomial of `order` through the
     pixels around that place. If one of them is masked, the line between the two nearest takes its
-    place; what lies outside the grid gets ivar 0. Ivar is propagated where noise is known;
-    correlations between neighbours are not part of it.
+    place; what lies outside the grid or in a gap of it gets ivar 0. Ivar is propagated where noise
+    is known; correlations between neighbours are not part of it.
 
     Velocities are measured by least squares: at every trial velocity, half a pixel apart, the
     shifted template t is scaled and offset to fit the spectrum f, with w = ivar, and
@@ -133,8 +135,7 @@ class RestFrameShifter(OneToOneFeatureMixin, BaseSpectraTransformer):
         if self.template is not None:
             self.template_ = as_spectra(self.template)
             check_same_grid(spectra, self.template_, names=("X", "template"))
-            for row in range(len(self.template_)):
-                shifted_templates(self.template_[row], self._trials())
+            common_pixels(self.template_, self._trials())
 
     def _check_parameters(self, spectra: Spectra) -> None:
         if self.velocity is not None and self.template is not None:
@@ -142,7 +143,8 @@ class RestFrameShifter(OneToOneFeatureMixin, BaseSpectraTransformer):
                 "only one of `velocity` and `template` must be given; got both; "
                 "leave `velocity` None to measure it."
             )
-        if self.order not in ORDERS:
+        whole = isinstance(self.order, int | np.integer) and not isinstance(self.order, bool)
+        if not whole or self.order not in ORDERS:
             raise ValueError(f"`order` must be one of 1, 3, 5, 7; got {self.order!r}; try 3.")
         beta = speed_ratio(self.max_velocity, "max_velocity")
         if beta.shape != () or not 0 < beta < 1:

@@ -116,9 +116,9 @@ def minimize(
     ...         residual = parameters - self.target[rows]
     ...         return residual.square().sum(1), residual, torch.ones(len(rows), 1, 1)
     >>> zero = torch.zeros(2, 1)
-    >>> minimize(Square(), zero, zero - 4, zero + 4, tolerance=1e-3, max_iter=9).parameters
-    tensor([[ 3.0000],
-            [-4.0000]])
+    >>> minimize(Square(), zero, zero - 4, zero + 4, tolerance=1e-3, max_iter=9).parameters.round(decimals=3)
+    tensor([[ 3.],
+            [-4.]])
     """
     lower, upper = (bound.expand_as(start) for bound in (lower, upper))
     state = _State(objective, start.clamp(lower, upper), lower, upper)

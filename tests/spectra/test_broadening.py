@@ -161,6 +161,13 @@ def test_broadener_narrower_than_a_pixel_changes_nothing(rng):
         ({"lsf": np.ones((1000, 4))}, "n_offsets odd"),
         ({"lsf": -np.ones((1000, 3))}, "finite weights >= 0"),
         ({"min_coverage": 2}, "`min_coverage` must be a share"),
+        ({"resolution": 2 * u.AA}, "`resolution` must be a number such as"),
+        ({"initial_resolution": 20000}, "`initial_resolution` must come with"),
+        ({"v_sin_i": 5, "initial_fwhm": 2 * u.AA}, "`initial_fwhm` must come with"),
+        (
+            {"lsf": np.ones((1000, 3)), "initial_resolution": 20000},
+            "`initial_resolution` must come with",
+        ),
     ],
 )
 def test_broadener_with_bad_parameters_is_one_sentence(kwargs, message):
@@ -178,3 +185,28 @@ def test_broadener_with_words_as_weights_is_one_sentence():
 def test_broadener_needs_wavelengths_and_says_so(kwargs):
     with pytest.raises(ValueError, match="needs spectra with wavelengths"):
         Broadener(**kwargs).fit(np.ones((2, 9)))
+
+
+def test_broadener_takes_a_resolution_without_dimension(rng):
+    spectra = Spectra(rng.uniform(1, 2, (2, 1000)), AXIS)
+    expected = Broadener(2000).fit_transform(spectra)
+    assert_array_equal(Broadener(2000 * u.one).fit_transform(spectra).flux, expected.flux)
+
+
+@pytest.mark.parametrize("kind", ["resolution", "rotation", "lsf"])
+def test_broadener_treats_a_gap_as_the_end_of_a_grid(rng, kind):
+    grid = np.r_[np.arange(5000.0, 5050), np.arange(5150.0, 5200)]
+    spectra = Spectra(rng.uniform(1, 2, (2, 100)), grid * u.AA)
+    kwargs = {
+        "resolution": {"resolution": 1500},
+        "rotation": {"v_sin_i": 150.0},
+        "lsf": {"lsf": [[1.0, 2, 3, 2, 1]]},
+    }[kind]
+    for half in (slice(0, 50), slice(50, 100)):
+        if kind == "lsf":
+            kwargs["lsf"] = np.repeat([[1.0, 2, 3, 2, 1]], 50, axis=0)
+        alone = Broadener(**kwargs).fit_transform(spectra.select_pixels(half))
+        if kind == "lsf":
+            kwargs["lsf"] = np.repeat([[1.0, 2, 3, 2, 1]], 100, axis=0)
+        whole = Broadener(**kwargs).fit_transform(spectra)
+        assert_allclose(whole.flux[:, half], alone.flux)

@@ -248,6 +248,7 @@ def test_bad_parameters_are_one_sentence(stars, kwargs, message):
     with pytest.raises(ValueError, match=message) as caught:
         ContinuumNormalizer(**kwargs).fit(stars)
     assert str(caught.value).endswith(".")
+    assert str(caught.value).count(";") > 1  # what was got, and a remedy
 
 
 def test_wavelength_ranges_need_wavelengths():
@@ -275,3 +276,25 @@ def test_uniform_weighting_gives_models_and_stars_one_continuum():
     expected = star.with_flux(flux, star.ivar * (x <= 0.9))
     a, b = (uniform.fit_transform(s).filled() for s in (masked, expected))
     np.testing.assert_array_equal(a, b)
+
+
+def test_normalising_twice_is_refused(stars):
+    normalizer = ContinuumNormalizer(3).fit(stars)
+    out = normalizer.transform(stars)
+    with pytest.raises(ValueError, match="`X` must not be normalised yet; got meta"):
+        ContinuumNormalizer(1).fit(out).transform(out)
+    with pytest.raises(ValueError, match="`X` must not be normalised yet"):
+        normalizer.transform(out.to_specutils())
+    assert_allclose(normalizer.transform(normalizer.inverse_transform(out)).flux, out.flux)
+
+
+def test_inverse_of_rows_that_had_different_units_is_one_sentence(stars):
+    normalizer = ContinuumNormalizer(3).fit(stars)
+    one = normalizer.transform(stars)
+    other = normalizer.transform(stars.with_flux(stars.flux, stars.ivar, unit=u.mJy))
+    meta = {key: [*one.meta[key], *other.meta[key]] for key in one.meta}
+    flux, ivar = (np.r_[getattr(one, k), getattr(other, k)] for k in ("flux", "ivar"))
+    both = Spectra(flux, AXIS, ivar, meta=meta)
+    with pytest.raises(ValueError, match=r"one unit of flux before .* got 'Jy', 'mJy'; invert"):
+        normalizer.inverse_transform(both)
+    assert normalizer.inverse_transform(both[7:]).unit == u.mJy

@@ -53,6 +53,32 @@ def test_stack_converts_units_of_flux_and_known_ivar_only(axis):
     assert_allclose(X.ivar[:, 0], [1, 1e6, 1])
 
 
+@pytest.mark.parametrize("factor", [1e-20, 1e20])
+def test_concatenate_of_units_far_apart_keeps_the_errors_of_float32(axis, factor):
+    """1e40 and 1e-40 times an ivar are infinite, or a mask, in float32."""
+    unit = u.erg / (u.s * u.cm**2 * u.AA)
+    ivar = np.full((1, 10), 100.0, "f4")
+    ivar[0, 3] = 0
+    flux = np.ones((1, 10), "f4")
+    first = Spectra(flux * unit, axis, ivar)
+    joined = concatenate([first, Spectra(flux * u.Unit(factor * unit), axis, ivar)])
+    assert joined.unit == unit
+    assert np.isfinite(joined.ivar).all()
+    assert_allclose(joined.flux[1], factor, rtol=1e-6)
+    assert_allclose(joined.ivar[1], ivar[0].astype(float) * factor**-2, rtol=1e-6)
+    assert_array_equal(joined.flux[0], flux[0])
+
+
+def test_concatenate_keeps_float32_whatever_is_under_the_mask(axis):
+    flux, ivar = np.ones((1, 10), "f4"), np.ones((1, 10), "f4")
+    flux[0, 3], ivar[0, 3] = 3e38, 0
+    stars = Spectra(flux * u.Jy, axis, ivar)
+    joined = concatenate([Spectra(np.ones((1, 10), "f4") * u.mJy, axis, ivar), stars])
+    assert joined.dtype == np.float32
+    assert np.isfinite(joined.flux).all()
+    assert_allclose(joined.ivar[1, 0], 1e-6)
+
+
 def test_stack_of_float32_and_float64_is_float64(axis):
     a, b = (Spectra(np.ones((1, 10), dtype), axis) for dtype in ("f4", "f8"))
     assert stack_domains(a, b)[0].dtype == np.float64

@@ -147,5 +147,16 @@ def test_harmonize_without_overlap_or_wavelengths_is_one_sentence(synthetic, obs
         harmonize(synthetic, observed.flux)
     with pytest.raises(ValueError, match="`continuum` must be a degree"):
         harmonize(synthetic, observed, continuum="spline")
+    with pytest.raises(ValueError, match=r"`continuum` must be a degree.*got bool"):
+        harmonize(synthetic, observed, continuum=True)
     with pytest.raises(ValueError, match="can't be sharpened"):
         harmonize(synthetic, observed, resolution=3000, observed_resolution=2000)
+
+
+def test_harmonize_onto_observed_detectors_takes_nothing_from_between_them():
+    fine = np.arange(4990, 5210, 0.05) * u.AA
+    dark = np.where(np.abs(fine.value - 5100) < 48, 0.0, 1.0)
+    grid = np.r_[np.arange(5000.0, 5050), np.arange(5150.0, 5200)] * u.AA
+    models = Spectra(dark[None], fine, noise="exact", medium="air")
+    stars = Spectra(np.ones((1, 100)), grid, medium="air")
+    assert_allclose(harmonize(models, stars, continuum=None).synthetic.flux, 1)

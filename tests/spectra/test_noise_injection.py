@@ -157,3 +157,14 @@ def test_noise_of_a_spectrum_of_zeros_is_none_with_a_warning():
         out = NoiseInjector(random_state=0).fit_transform(models)
     assert list(out.noise) == ["known", "exact"]
     assert_array_equal(out.flux[1], 0)
+
+
+def test_noise_like_another_set_converts_the_unit_of_each_transform(models, observed):
+    injector = NoiseInjector(like=observed, random_state=0).fit(models)
+    out = injector.transform(Spectra(models.flux * 1e3 * u.mJy, AXIS, models.ivar, "exact"))
+    good = out.ivar > 0
+    levels = np.unique(observed.std[observed.ivar > 0]) * 1e3
+    assert levels.min() * 0.999 < out.std[good].min()
+    assert out.std[good].max() < levels.max() * 1.001
+    with pytest.raises(ValueError, match=r"a unit that converts to 'Jy'.* NoiseInjector; got ''"):
+        injector.transform(Spectra(models.flux, AXIS, models.ivar, "exact"))

@@ -129,3 +129,30 @@ def test_identical_models_have_no_outliers():
 def test_outliers_with_bad_parameters_are_one_sentence(stars, kwargs, message):
     with pytest.raises(ValueError, match=message):
         OutlierInterpolator(**kwargs).fit(stars)
+
+
+@pytest.mark.parametrize("reference", ["both", "set", "spectrum"])
+def test_outliers_of_a_set_in_another_unit_are_the_same(stars, reference):
+    spiked = with_spikes(stars)
+    in_jy = Spectra(spiked.flux * u.Jy, AXIS, spiked.ivar)
+    in_mjy = Spectra(spiked.flux * 1e3 * u.mJy, AXIS, spiked.ivar * 1e-6)
+    finder = OutlierInterpolator(reference=reference, action="mask").fit(in_jy)
+    assert finder.unit_ == u.Jy
+    assert_array_equal(finder.transform(in_mjy).mask, finder.transform(in_jy).mask)
+    # An array has no unit: it is taken to be in that of fit.
+    assert np.isnan(finder.transform(spiked.filled(1.0))).mean() < 0.1
+
+
+def test_outliers_of_a_set_in_a_unit_that_does_not_convert_are_one_sentence(stars):
+    finder = OutlierInterpolator().fit(Spectra(stars.flux * u.Jy, AXIS))
+    with pytest.raises(ValueError, match=r"in a unit that converts to 'Jy'.*got ''; treat"):
+        finder.transform(stars)
+
+
+def test_no_outlier_of_the_set_where_the_set_knows_nothing(stars):
+    ivar = stars.ivar.copy()
+    ivar[:, 50] = 0
+    finder = OutlierInterpolator(reference="set").fit(stars.with_flux(stars.flux, ivar))
+    assert np.isnan([finder.median_[50], finder.scatter_[50]]).all()
+    out = finder.transform(stars)
+    assert_array_equal(out.flux[:, 50], stars.flux[:, 50])

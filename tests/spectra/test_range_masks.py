@@ -114,8 +114,13 @@ def test_masker_ranges_outside_the_grid_are_no_error():
 @pytest.mark.parametrize(
     ("masker", "message"),
     [
-        (TelluricMasker([7590, 7720]), "`ranges` must hold pairs of wavelengths"),
-        (TelluricMasker([(1 * u.kg, 2 * u.kg)]), "`ranges` must hold pairs of wavelengths"),
+        (TelluricMasker([7590, 7720]), "`ranges` must hold pairs of wavelengths that are finite"),
+        (TelluricMasker([(np.nan, 6900)]), "`ranges` must hold pairs of wavelengths that are"),
+        (TelluricMasker([(6900, np.inf)]), "`ranges` must hold pairs of wavelengths that are"),
+        (
+            TelluricMasker([(1 * u.kg, 2 * u.kg)]),
+            "`ranges` must hold pairs of wavelengths that are finite",
+        ),
         (SkyLineMasker(half_width=3.0), "`half_width` must be a length such as"),
         (SkyLineMasker(half_width=-3 * u.AA), "`half_width` must be above 0"),
         (TelluricMasker(velocity="rv"), "`velocity` must name a key of meta"),
@@ -127,3 +132,10 @@ def test_masker_ranges_outside_the_grid_are_no_error():
 def test_masker_with_bad_parameters_is_one_sentence(masker, message):
     with pytest.raises(ValueError, match=message):
         masker.fit_transform(stars())
+
+
+def test_masker_warns_if_no_range_of_the_user_is_on_the_grid():
+    masker = TelluricMasker([(759, 772)]).fit(stars())  # nm, taken for Angstrom
+    with pytest.warns(MissingWavelengthWarning, match="no range of TelluricMasker lies on"):
+        out = masker.transform(stars())
+    assert_array_equal(out.mask, stars().mask)

@@ -32,7 +32,7 @@ def stars(rng):
 
 
 def integral(spectra):
-    return (spectra.flux * np.diff(pixel_edges(spectra.wavelength.value))).sum(axis=1)
+    return spectra.flux @ np.diff(pixel_edges(spectra.wavelength.value), axis=0)[0]
 
 
 @pytest.mark.parametrize("new", [LOG, np.linspace(4990, 5310, 83) * u.AA, LINEAR + 0.37 * u.AA])
@@ -48,7 +48,7 @@ def test_resampler_flux_is_the_mean_over_each_new_pixel():
     out = Resampler(LOG).fit_transform(Spectra(lines(fine), fine))
     edges = pixel_edges(LOG.value)
     for i in (0, 70, 150):
-        mean = quad(lambda x: lines([x])[0, 0], *edges[i : i + 2])[0] / np.diff(edges)[i]
+        mean = quad(lambda x: lines([x])[0, 0], *edges[:, i])[0] / np.ptp(edges[:, i])
         assert out.flux[0, i] == pytest.approx(mean, abs=1e-6)
 
 
@@ -197,3 +197,53 @@ def test_resampler_of_one_pixel_is_the_mean():
     spectra = Spectra(np.arange(1.0, P + 1)[None], LINEAR)
     out = Resampler([5149.5] * u.AA).fit_transform(spectra)
     assert out.flux[0, 0] == pytest.approx(np.interp(5149.5, LINEAR.value, spectra.flux[0]))
+
+
+GAPPY = np.r_[np.arange(5000.0, 5050), np.arange(5150.0, 5200)]
+
+
+@pytest.mark.parametrize("method", ["flux", "linear"])
+def test_resampler_leaves_the_gap_between_detectors_empty(method):
+    steps = np.repeat([1.0, 2.0], 50)
+    spectra = Spectra(steps[None], GAPPY * u.AA, np.full((1, 100), 1e4))
+    new = np.arange(5000.0, 5199.5)
+    out = Resampler(new * u.AA, method=method).fit_transform(spectra)
+    assert_array_equal(~out.mask[0], np.isin(new, GAPPY))
+    assert_allclose(out.flux[0, ~out.mask[0]], steps)
+
+
+def test_resampler_takes_nothing_from_a_gap_of_the_new_grid():
+    fine = np.arange(4990, 5210, 0.1) * u.AA
+    flux = np.where(np.abs(fine.value - 5100) < 48, 0, 1.0)  # dark where nobody looks
+    out = Resampler(GAPPY * u.AA).fit_transform(Spectra(flux[None], fine))
+    assert_allclose(out.flux, 1)
+
+
+@pytest.mark.parametrize("unit", [u.nm, u.um, u.cm**-1])
+@pytest.mark.parametrize("method", ["flux", "linear"])
+def test_resampler_keeps_pixels_beside_a_gap_in_any_unit(rng, unit, method):
+    spectra = Spectra(rng.uniform(1, 2, (2, 100)), GAPPY * u.AA)
+    axis = (GAPPY * u.AA).to(unit, u.spectral())
+    out = Resampler(axis, method=method).fit_transform(spectra)
+    assert not out.mask.any()
+    assert_allclose(out.flux, spectra.flux, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "grid",
+    [
+        np.r_[np.arange(5000.0, 5100), np.arange(5100, 5120, 0.1)],
+        np.sort(np.r_[np.arange(5000.0, 5100), np.arange(5000.1, 5100)]),
+        np.delete(np.arange(5000.0, 5100), [7, 30, 60]),
+        np.geomspace(5000, 50000, 30),
+    ],
+    ids=["finer from here on", "interleaved", "single pixels left out", "coarse"],
+)
+def test_pixels_without_a_gap_touch(grid):
+    left, right = pixel_edges(grid)
+    assert_array_equal(left[1:], right[:-1])
+
+
+def test_an_isolated_pixel_is_as_wide_as_the_others():
+    left, right = pixel_edges(np.r_[np.arange(20.0), 50, np.arange(80.0, 100), 150])
+    assert_allclose(right - left, 1)

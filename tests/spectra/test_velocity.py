@@ -3,6 +3,8 @@
 import astropy.units as u
 import numpy as np
 import pytest
+from astropy.table import Column, MaskedColumn
+from astropy.utils.masked import Masked
 from numpy.testing import assert_allclose, assert_array_equal
 from specutils import SpectrumList
 
@@ -209,6 +211,8 @@ def test_shifter_refuses_what_is_at_rest_already(observed):
         ({"velocity": [1.0, 2.0]}, "one for each of 5 spectra"),
         ({"velocity": np.nan}, "finite and slower than light"),
         ({"velocity": 1.0, "order": 2}, "`order` must be one of 1, 3, 5, 7; got 2"),
+        ({"velocity": 1.0, "order": 3.0}, "`order` must be one of 1, 3, 5, 7; got 3.0"),
+        ({"velocity": 1.0, "order": True}, "`order` must be one of 1, 3, 5, 7; got True"),
         ({"velocity": 1.0, "template": 1}, "only one of `velocity` and `template`"),
         ({"velocity": 1.0, "max_velocity": -1}, "`max_velocity` must be above 0"),
         ({"velocity": 1.0, "min_coverage": 0}, "`min_coverage` must be a share"),
@@ -226,3 +230,61 @@ def test_shifter_with_a_bad_template_is_one_sentence(observed, template):
         RestFrameShifter(template=template, max_velocity=1e4).fit(observed)
     with pytest.raises(ValueError, match="at least two wavelengths; got none"):
         RestFrameShifter(3.0).fit(np.ones((2, 5)))
+
+
+def test_shifter_interpolates_nothing_across_a_gap():
+    grid = np.r_[np.arange(5000.0, 5050), np.arange(5150.0, 5200)]
+    spectra = Spectra(np.repeat([[1.0, 2.0]], 50, axis=1), grid * u.AA, np.full((1, 100), 1e4))
+    for velocity, lost in ((270.0, np.r_[45:50, 95:100]), (-270.0, np.r_[:5, 50:55])):
+        out = RestFrameShifter(velocity).fit_transform(spectra)
+        good = ~out.mask[0]
+        assert_array_equal(np.flatnonzero(~good), lost)  # 4.5 pixels
+        assert_allclose(out.flux[0, good], spectra.flux[0, good])
+    assert_array_equal(RestFrameShifter(0.0).fit_transform(spectra).flux, spectra.flux)
+
+
+@pytest.mark.parametrize("kind", ["quantity", "column", "list", "masked quantity"])
+@pytest.mark.parametrize("direct", [True, False])
+def test_shifter_heeds_the_unit_of_velocities(observed, kind, direct):
+    quantity = VELOCITY * 1e3 * u.m / u.s
+    given = {
+        "quantity": quantity,
+        "column": Column(quantity.value, unit="m/s"),
+        "list": list(quantity),
+        "masked quantity": Masked(quantity),
+    }[kind]
+    spectra = observed.with_flux(observed.flux, meta={"rv": given})
+    out = RestFrameShifter(given if direct else "rv").fit_transform(spectra)
+    assert_allclose(out.meta["rest_frame_velocity"], VELOCITY)
+
+
+@pytest.mark.parametrize("make", [np.ma.MaskedArray, MaskedColumn, Masked])
+@pytest.mark.parametrize("direct", [True, False])
+def test_shifter_refuses_masked_velocities(observed, make, direct):
+    given = make(np.full(5, -9999.0), mask=np.arange(5) == 2)
+    spectra = observed.with_flux(observed.flux, meta={"rv": given})
+    with pytest.raises(ValueError, match="`velocity` must"):
+        RestFrameShifter(given if direct else "rv").fit_transform(spectra)
+
+
+def test_shifter_compares_templates_at_the_pixels_they_share(rng, template):
+    # A template with lines a little too broad has less to explain where half of it is masked.
+    wrong = star(0.0, 1.05 * SIGMA)[0]
+    ivar = np.ones((2, P))
+    ivar[0, :600] = 0
+    both = Spectra(np.r_[wrong[None], template.flux], AXIS, ivar, noise="exact")
+    flux = star(VELOCITY) + 0.005 * rng.standard_normal((5, P))
+    spectra = Spectra(flux, AXIS, np.full(flux.shape, 4e4))
+    measured, error = RestFrameShifter(template=both).fit(both).measure(spectra)
+    assert_allclose(measured.value, VELOCITY, atol=1)
+    alone = RestFrameShifter(template=template).fit(template).measure(spectra)
+    assert_array_equal(measured, alone[0])  # from all pixels that the best template covers
+    assert_array_equal(error, alone[1])
+
+
+def test_shifter_refuses_templates_without_shared_pixels(template):
+    ivar = np.ones((2, P))
+    ivar[0, :600] = ivar[1, 600:] = 0
+    both = Spectra(template.flux[[0, 0]], AXIS, ivar, noise="exact")
+    with pytest.raises(ValueError, match="in every row and at all velocities"):
+        RestFrameShifter(template=both).fit(both)

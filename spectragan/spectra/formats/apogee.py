@@ -52,6 +52,7 @@ def read_apstar(file: FitsFile, options: ReadOptions) -> Pixels:
         snr=[number(header, f"SNRVIS{v}" if v else "SNR") for v in visits],
         rv=[_velocity(header, v) for v in visits],
         visit=visits,
+        at_rest=True,
     )
 
 
@@ -108,6 +109,7 @@ def read_aspcapstar(file: FitsFile, options: ReadOptions) -> Pixels:
         ids=[in_header if name is None else str(name[0])],
         snr=file.numbers(4, "snr"),
         rv=file.numbers(4, "vhelio_avg"),
+        at_rest=True,
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from spectragan.spectra.formats.options import ReadOptions
 from spectragan.spectra.formats.pixels import Pixels
 from spectragan.spectra.formats.problem import FileProblem
-from spectragan.spectra.formats.unit_words import parse_unit, wavelength_unit
+from spectragan.spectra.formats.unit_words import parse_unit, wavelength_unit, without_log
 
 # What columns are called, in small letters, most telling first.
 WAVELENGTH = [
@@ -40,7 +40,7 @@ class Column:
 
 def split_unit(heading: str) -> tuple[str, str | None]:
     """Return name and unit of a heading such as "Wavelength [nm]" or "flux (Jy)"."""
-    match = re.fullmatch(r"(.+?)\s*[\[(]([^\])]*)[\])]", heading.strip())
+    match = re.fullmatch(r"(.+?)\s*[\[(]([^\[\]]*)[\])]", heading.strip())
     return (match[1].lower(), match[2]) if match else (heading.strip().lower(), None)
 
 
@@ -62,7 +62,8 @@ def read_columns(columns: dict[str, Column], options: ReadOptions) -> Pixels:
             "it must have columns such as 'wavelength' and 'flux'; got "
             f"{', '.join(map(repr, list(columns)[:8])) or 'none'}; rename its columns."
         )
-    unit = options.flux_unit or parse_unit(columns[flux].unit, "flux") or u.dimensionless_unscaled
+    said = columns[flux].unit
+    unit = flux_unit(said, options)
     identity = find(columns, IDENTITY)
     n_dim = columns[flux].values.ndim
     return Pixels(
@@ -71,7 +72,7 @@ def read_columns(columns: dict[str, Column], options: ReadOptions) -> Pixels:
         bad=read_mask(columns),
         unit=unit,
         ids=list(columns[identity].values) if identity and n_dim == 2 else None,
-        **read_errors(columns, unit),
+        **read_errors(columns, unit, said if options.flux_unit else None),
     )
 
 
@@ -83,6 +84,12 @@ def _axis(column: Column, name: str, options: ReadOptions) -> u.Quantity:
             "check that every line is whole."
         )
     if values.ndim == 2:
+        if not np.isfinite(values).all():
+            raise FileProblem(
+                f"the column {name!r} must hold finite and positive wavelengths; got "
+                f"{np.count_nonzero(~np.isfinite(values))} that are NaN or infinite; leave these "
+                "pixels out, or give each its wavelength."
+            )
         if (values != values[:1]).any():
             raise FileProblem(
                 "all of its spectra must be on one grid; got rows with different wavelengths; "
@@ -91,33 +98,49 @@ def _axis(column: Column, name: str, options: ReadOptions) -> u.Quantity:
         values = values[0]
     if name in LOGARITHMIC:
         with np.errstate(over="ignore"):
-            return 10.0 ** values.astype(float) * (options.wavelength_unit or u.AA)
+            text, _ = without_log(column.unit)
+            unit = options.wavelength_unit or parse_unit(text, "wavelength") or u.AA
+            return 10.0 ** values.astype(float) * unit
     return values * wavelength_unit(column.unit, options.wavelength_unit)
 
 
-def read_errors(columns: dict[str, Column], unit: u.UnitBase) -> dict[str, Any]:
-    """Return ivar or error in the unit of flux, whichever the table has."""
+def flux_unit(said: Any, options: ReadOptions) -> u.UnitBase:
+    """Return the unit of flux: what the caller says, else what the file says, else none."""
+    return options.flux_unit or parse_unit(said, "flux") or u.dimensionless_unscaled
+
+
+def read_errors(
+    columns: dict[str, Column], unit: u.UnitBase, overruled: Any = None
+) -> dict[str, Any]:
+    """Return ivar or error in the unit of flux, whichever the table has.
+
+    What the file says of flux in vain, `overruled`, isn't believed of its errors, either.
+    """
     name = find(columns, IVAR)
     if name is not None:
-        return {"ivar": _converted(columns[name], name, unit**-2)}
+        return {"ivar": _converted(columns[name], name, unit, -2, overruled)}
     name = find(columns, VARIANCE)
     if name is not None:
-        variance = _converted(columns[name], name, unit**2)
+        variance = _converted(columns[name], name, unit, 2, overruled)
         with np.errstate(all="ignore"):
             return {"ivar": np.where(variance > 0, 1 / variance, 0)}
     name = find(columns, ERROR)
-    return {} if name is None else {"error": _converted(columns[name], name, unit)}
+    return {} if name is None else {"error": _converted(columns[name], name, unit, 1, overruled)}
 
 
-def _converted(column: Column, name: str, unit: u.UnitBase) -> np.ndarray:
-    """Return a column in another unit; one without a unit is taken to be in it."""
+def _converted(
+    column: Column, name: str, flux_unit: u.UnitBase, power: int, overruled: Any
+) -> np.ndarray:
+    """Return a column in a power of the unit of flux; without a unit it is taken to be in it."""
     if column.values.dtype.kind not in "fiu":
         raise FileProblem(
             f"the column {name!r} must hold numbers; got dtype {column.values.dtype}; "
             "check that every line is whole."
         )
-    own = parse_unit(column.unit, name)
-    if own is None or own == unit:
+    if power == 1 and overruled and str(column.unit) == str(overruled):  # astropy may read neither
+        return column.values
+    own, unit = parse_unit(column.unit, name), flux_unit**power
+    if own in (None, unit) or _is_power(own, overruled, power):
         return column.values
     if not own.is_equivalent(unit):
         raise FileProblem(
@@ -125,6 +148,14 @@ def _converted(column: Column, name: str, unit: u.UnitBase) -> np.ndarray:
             f"{str(own)!r}; correct it, or name the {name} for what it is."
         )
     return column.values.astype(float) * own.to(unit)
+
+
+def _is_power(own: u.UnitBase, text: Any, power: int) -> bool:
+    try:
+        said = parse_unit(text, "flux")
+        return said is not None and own == said**power
+    except (FileProblem, u.UnitsError):  # a unit that nobody reads, or a magnitude
+        return False
 
 
 def read_mask(columns: dict[str, Column]) -> np.ndarray | None:

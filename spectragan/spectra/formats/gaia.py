@@ -6,30 +6,64 @@ per source, with an array of flux in it, or the spectrum of a single source, one
 """
 
 import re
+from typing import Any
 
 import astropy.units as u
 import numpy as np
 
-from spectragan.spectra.formats.columns import Column
+from spectragan.spectra.formats.columns import (
+    MASK,
+    Column,
+    find,
+    flux_unit,
+    read_errors,
+    read_mask,
+)
 from spectragan.spectra.formats.fits_columns import fits_columns
 from spectragan.spectra.formats.fits_file import FitsFile
 from spectragan.spectra.formats.options import ReadOptions
 from spectragan.spectra.formats.pixels import Pixels
 from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.formats.unit_words import parse_unit, wavelength_unit
 
 GRID = np.arange(336, 1021, 2) * u.nm
 UNIT = u.W / (u.m**2 * u.nm)
+# In UNIT, some hundred times Sirius: flux above this is in another unit, or normalised.
+BRIGHTEST = 1e-8
 
 
 def identify_columns(columns: dict[str, Column]) -> bool:
-    """Tell whether a table holds sampled XP spectra."""
-    if not {"flux", "flux_error"} <= set(columns):
+    """Tell whether a table holds sampled XP spectra as the archive writes them."""
+    if not {"flux", "flux_error"} <= set(columns) or find(columns, MASK):
         return False
-    wavelength = columns.get("wavelength")
+    flux, wavelength = columns["flux"], columns.get("wavelength")
+    has_source = "source_id" in columns
     if wavelength is None:
-        return "source_id" in columns
+        return has_source and _is_in_gaia_units(flux)
+    # Without a unit, flux is that of a source, or of the CSV that has its number as its own name.
+    if flux.unit is None and wavelength.unit is not None and not has_source:
+        return False
     same = wavelength.values.shape[-1:] == GRID.shape and wavelength.values.dtype.kind in "fiu"
-    return same and bool(np.allclose(wavelength.values, GRID.value))
+    return (
+        same
+        and bool(np.allclose(wavelength.values, GRID.value))
+        and _is(wavelength.unit, "wavelength", GRID.unit)
+        and _is_in_gaia_units(flux)
+    )
+
+
+def _is_in_gaia_units(flux: Column) -> bool:
+    if flux.unit is not None:
+        return _is(flux.unit, "flux", UNIT)
+    values = flux.values
+    return values.dtype.kind not in "fiu" or bool(np.nanmedian(np.abs(values)) < BRIGHTEST)
+
+
+def _is(text: Any, name: str, unit: u.UnitBase) -> bool:
+    try:
+        return text is None or parse_unit(text, name) == unit
+    except FileProblem:
+        return False
 
 
 def read_gaia(columns: dict[str, Column], options: ReadOptions) -> Pixels:
@@ -40,23 +74,28 @@ def read_gaia(columns: dict[str, Column], options: ReadOptions) -> Pixels:
             f"it must have a column {missing[0]!r}; got {', '.join(map(repr, list(columns)[:8]))}; "
             "download the sampled spectra (XP_SAMPLED)."
         )
-    flux, error = (_numbers(columns[name].values, name) for name in ("flux", "flux_error"))
-    n_samples = flux.shape[-1]
+    flux, error = (
+        Column(_numbers(columns[name].values, name), columns[name].unit)
+        for name in ("flux", "flux_error")
+    )
+    unit = UNIT if flux.unit is None and not options.flux_unit else flux_unit(flux.unit, options)
     identity = columns.get("source_id")
     return Pixels(
-        flux,
-        _axis(columns.get("wavelength"), n_samples),
-        error=error,
-        unit=UNIT,
+        flux.values,
+        _axis(columns.get("wavelength"), flux.values.shape[-1], options),
+        bad=read_mask(columns),
+        unit=unit,
         medium="vacuum",
-        ids=None if identity is None else _identities(identity.values, np.atleast_2d(flux)),
+        ids=None if identity is None else _identities(identity.values, np.atleast_2d(flux.values)),
+        **read_errors({"flux_error": error}, unit, flux.unit if options.flux_unit else None),
     )
 
 
-def _axis(column: Column | None, n_samples: int) -> u.Quantity:
+def _axis(column: Column | None, n_samples: int, options: ReadOptions) -> u.Quantity:
     if column is not None:
         values = _numbers(column.values, "wavelength")
-        return (values if values.ndim == 1 else values[0]) * u.nm
+        unit = wavelength_unit(column.unit or str(GRID.unit), options.wavelength_unit)
+        return (values if values.ndim == 1 else values[0]) * unit
     if n_samples != len(GRID):
         raise FileProblem(
             f"it must have wavelengths, or {len(GRID)} samples (336-1020 nm); got {n_samples} "

@@ -1,10 +1,8 @@
 """FITS spectra of nobody in particular: a 1-D image with its axis in the header, or a table."""
 
-import re
-from typing import Any
+from dataclasses import replace
 
 import astropy.units as u
-import numpy as np
 
 from spectragan.spectra.formats.columns import (
     ERROR,
@@ -14,6 +12,7 @@ from spectragan.spectra.formats.columns import (
     VARIANCE,
     WAVELENGTH,
     Column,
+    flux_unit,
     is_spectrum,
     read_columns,
     read_errors,
@@ -24,19 +23,22 @@ from spectragan.spectra.formats.fits_file import (
     FitsFile,
     check_whole,
     number,
-    required_number,
     word,
 )
+from spectragan.spectra.formats.header_axis import header_axis, header_medium
 from spectragan.spectra.formats.options import ReadOptions
 from spectragan.spectra.formats.pixels import Pixels
 from spectragan.spectra.formats.problem import FileProblem
-from spectragan.spectra.formats.unit_words import parse_unit, wavelength_unit
+from spectragan.spectra.formats.unit_words import wavelength_unit
 
 # Names of image HDUs, beside those of columns.
 FLUX_HDUS = [*FLUX, "sci", "data", "spec"]
-NATURAL_LOG = {"WAVE-LOG", "AWAV-LOG", "FREQ-LOG", "WAVN-LOG", "ENER-LOG"}
-LINEAR = {"", "LINEAR", "LAMBDA", "WAVELENGTH", "WAVE", "AWAV", "FREQ", "WAVN", "ENER"}
-LOG10 = {"LOG-LINEAR", "LOGLAM", "LOG10", "WAVE-LOG10"}
+# Names of HDUs beside the flux that are no further spectra of the star.
+BESIDE = {
+    *(*IVAR, *VARIANCE, *ERROR, *MASK, *WAVELENGTH),
+    *("sky", "skyflux", "sky_flux", "background", "continuum", "cont", "model", "fit", "lines"),
+    *("telluric", "response", "resolution", "lsf", "exposure", "snr", "weight", "quality"),
+}
 
 
 def identify_generic(file: FitsFile) -> bool:
@@ -45,28 +47,62 @@ def identify_generic(file: FitsFile) -> bool:
 
 
 def read_generic(file: FitsFile, options: ReadOptions) -> Pixels:
-    """Return the spectrum of the first image with data, or of the first fitting table."""
+    """Return the only spectrum of a file, in an image or a table."""
     check_whole(file)
-    key = _flux_image(file)
+    key = _only(file, _flux_images(file))
     if key is not None:
         return _read_image(file, key, options)
-    tables = [i for i in range(len(file.hdul)) if file.is_table(i)]
-    if not tables:
+    tables = {i: fits_columns(file, i) for i in range(len(file.hdul)) if file.is_table(i)}
+    key = _only(file, _most_telling(file, [i for i in tables if is_spectrum(tables[i])]))
+    if key is None and tables:
+        key = next(iter(tables))  # whose reader says which columns it must have
+    if key is not None:
+        medium = header_medium(file.header(key), file.header())
+        return replace(read_columns(tables[key], options), medium=medium)
+    key = _only(file, _most_telling(file, [i for i in range(len(file.hdul)) if _has_axes(file, i)]))
+    if key is None:
         raise FileProblem("it holds neither an image nor a table; check how it was written.")
-    columns = [fits_columns(file, i) for i in tables]
-    fitting = next((c for c in columns if is_spectrum(c)), columns[0])
-    return read_columns(fitting, options)
+    return _read_image(file, key, options)
 
 
-def _flux_image(file: FitsFile) -> int | None:
-    """Return the image with the flux: the one named so, else the first."""
-    images = [i for i in range(len(file.hdul)) if file.hdul[i].is_image and _n_axes(file, i)]
-    named = [i for i in images if file.hdul[i].name.lower() in FLUX_HDUS]
-    return next(iter([*named, *images]), None)
+def _flux_images(file: FitsFile) -> list[int]:
+    """Return the images to read before any table: those named so, else the primary HDU.
+
+    Images beside the primary HDU count, too, if they have an axis and no name that says what
+    else they are: they may be further spectra.
+    """
+    images = [i for i in range(len(file.hdul)) if _has_axes(file, i)]
+    named = [i for i in images if _name(file, i) in FLUX_HDUS]
+    if named or 0 not in images:
+        return named
+    rest = [i for i in images[1:] if "CRVAL1" in file.header(i) and _name(file, i) not in BESIDE]
+    return [0, *rest]
 
 
-def _n_axes(file: FitsFile, key: int) -> int:
-    return int(file.header(key).get("NAXIS", 0))
+def _most_telling(file: FitsFile, keys: list[int]) -> list[int]:
+    """Return the HDUs that are named like flux, else those with an axis, else all of them."""
+    spectra = [key for key in keys if _name(file, key) not in BESIDE] or keys
+    named = [key for key in spectra if _name(file, key) in FLUX_HDUS]
+    return named or [key for key in spectra if "CRVAL1" in file.header(key)] or spectra
+
+
+def _only(file: FitsFile, keys: list[int]) -> int | None:
+    """Return the only HDU that may hold the spectrum; to choose one would lose the others."""
+    if len(keys) > 1:
+        names = ", ".join(f"HDU {key} {_name(file, key).upper()}".strip() for key in keys[:8])
+        raise FileProblem(
+            f"it must hold one spectrum, or a table with a spectrum per row; got {names}; name "
+            "one of them FLUX, or build Spectra(flux, wavelength) from each."
+        )
+    return keys[0] if keys else None
+
+
+def _name(file: FitsFile, key: int) -> str:
+    return str(file.hdul[key].name).strip().lower()
+
+
+def _has_axes(file: FitsFile, key: int) -> bool:
+    return bool(file.hdul[key].is_image and file.header(key).get("NAXIS", 0))
 
 
 def _read_image(file: FitsFile, key: int, options: ReadOptions) -> Pixels:
@@ -77,7 +113,8 @@ def _read_image(file: FitsFile, key: int, options: ReadOptions) -> Pixels:
             "spectra from it first, or build Spectra(flux, wavelength) from its array."
         )
     axis, medium = _axis(file, header, key, flux.shape[-1], options)
-    unit = options.flux_unit or parse_unit(header.get("BUNIT"), "flux") or u.dimensionless_unscaled
+    said = header.get("BUNIT")
+    unit = flux_unit(said, options)
     primary, others = file.header(), _other_images(file)
     return Pixels(
         flux,
@@ -87,7 +124,7 @@ def _read_image(file: FitsFile, key: int, options: ReadOptions) -> Pixels:
         medium=medium,
         ids=[word(primary, "OBJECT") or options.stem],
         snr=[number(primary, "SNR")],
-        **read_errors(others, unit),
+        **read_errors(others, unit, said if options.flux_unit else None),
     )
 
 
@@ -103,49 +140,10 @@ def _other_images(file: FitsFile) -> dict[str, Column]:
 
 def _axis(file, header, key, n_pixels, options) -> tuple[u.Quantity, str | None]:
     """Return the axis of an image: from an HDU of its own, else from the header."""
-    medium = _medium(header)
+    medium = header_medium(header, file.header())
     for i, hdu in enumerate(file.hdul):
         if i != key and hdu.is_image and hdu.name.lower() in WAVELENGTH:
             values = file.image(i, "wavelengths").ravel()
             unit = wavelength_unit(hdu.header.get("BUNIT"), options.wavelength_unit)
             return values * unit, medium
-    return _header_axis(header, key, n_pixels, options), medium
-
-
-def _header_axis(header: Any, key: int, n_pixels: int, options: ReadOptions) -> u.Quantity:
-    first = required_number(header, key, "CRVAL1")
-    step = required_number(header, key, "CDELT1", "CD1_1")
-    kind = str(header.get("CTYPE1", "")).strip().upper()
-    steps = np.arange(n_pixels) + 1 - float(number(header, "CRPIX1") if "CRPIX1" in header else 1)
-    text = header.get("CUNIT1") or _iraf_unit(header)
-    is_log10 = kind in LOG10 or header.get("DC-FLAG") == 1
-    if not is_log10 and kind not in LINEAR | NATURAL_LOG:
-        raise FileProblem(
-            f"the axis of HDU {key} must be a spectral one, linear or logarithmic; got "
-            f"CTYPE1={kind!r}; resample it, or build Spectra(flux, wavelength)."
-        )
-    if str(text).lower().startswith("log"):  # such as log10(Angstrom)
-        text, is_log10 = re.sub(r"^log(10)?\W*|\W*$", "", str(text), flags=re.IGNORECASE), True
-    unit = wavelength_unit(text, options.wavelength_unit)
-    with np.errstate(over="ignore"):
-        if is_log10:
-            return 10.0 ** (first + step * steps) * unit
-        if kind in NATURAL_LOG:
-            return first * np.exp(step * steps / first) * unit
-    return (first + step * steps) * unit
-
-
-def _iraf_unit(header: Any) -> str | None:
-    """Return the unit that IRAF writes into its own header cards."""
-    match = re.search(r"units=(\w+)", str(header.get("WAT1_001", "")))
-    return match[1] if match else None
-
-
-def _medium(header: Any) -> str | None:
-    """Return what a header says of the medium; CTYPE1='WAVE' is written for both, so says none."""
-    said = str(header.get("AIRORVAC", "")).strip().lower()[:3]
-    if said in ("air", "vac"):
-        return "air" if said == "air" else "vacuum"
-    if str(header.get("CTYPE1", "")).strip().upper().startswith("AWAV"):
-        return "air"
-    return "vacuum" if header.get("VACUUM") in (True, 1) else None
+    return header_axis(header, key, n_pixels, options), medium

@@ -46,6 +46,7 @@ def read_mwm(file: FitsFile, options: ReadOptions) -> Pixels:
         snr=np.concatenate([_numbers(file, key, "snr") for key in keys]),
         rv=np.concatenate([_numbers(file, key, "v_rad", "xcsao_v_rad") for key in keys]),
         visit=np.concatenate([_visits(file, key, len(tables[key])) for key in keys]),
+        at_rest=True,
     )
 
 

@@ -27,6 +27,7 @@ def read_file(options: ReadOptions, format_name: str | None) -> tuple[Spectra, i
     if format_name is not None and not named(format_name):
         from spectragan.spectra.formats.specutils_loaders import read_specutils
 
+        _check_arm(options, format_name)
         return read_specutils(options, format_name), 0
     if kind == "text":
         return _read(read_text(options.path), kind, options, format_name)
@@ -36,7 +37,18 @@ def read_file(options: ReadOptions, format_name: str | None) -> tuple[Spectra, i
 
 def _read(source: Any, kind: str, options: ReadOptions, name: str | None) -> tuple[Spectra, int]:
     chosen = _recognise(source, kind) if name is None else _asked_for(name, kind)
+    if not chosen.has_arms:
+        _check_arm(options, chosen.name)
     return to_spectra(chosen.read(source, options), options, chosen.name)
+
+
+def _check_arm(options: ReadOptions, format_name: str) -> None:
+    """Raise if a part is asked for of a format that has none: all of it would be returned."""
+    if options.arm is not None:
+        raise FileProblem(
+            f"`arm` must be None for {format_name}, which has no arms; got {options.arm!r}; "
+            "leave it out."
+        )
 
 
 def _recognise(source: Any, kind: str) -> Format:

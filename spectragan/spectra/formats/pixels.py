@@ -8,6 +8,7 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra.container import Spectra
+from spectragan.spectra.doppler import REST_FRAME_KEY
 from spectragan.spectra.formats.options import ReadOptions
 from spectragan.spectra.formats.problem import FileProblem
 from spectragan.spectra.validation import native_float
@@ -44,6 +45,8 @@ class Pixels:
         Signal to noise, radial velocity in km/s; None or NaN where the file doesn't say.
     visit : sequence of int, default=None
         0 for a combined spectrum, else which visit of the star it is.
+    at_rest : bool, default=False
+        Whether the spectra were shifted to rest by `rv`.
     """
 
     flux: np.ndarray
@@ -57,6 +60,7 @@ class Pixels:
     snr: Sequence[float] | np.ndarray | None = None
     rv: Sequence[float] | np.ndarray | None = None
     visit: Sequence[int] | np.ndarray | None = None
+    at_rest: bool = False
 
 
 def to_spectra(pixels: Pixels, options: ReadOptions, format_name: str) -> tuple[Spectra, int]:
@@ -82,6 +86,8 @@ def _build(flux, weights, known, pixels, options, format_name) -> Spectra:
     medium = medium_of(pixels.medium, options.medium)
     said = {"ids": pixels.ids, "snr": pixels.snr, "rv": pixels.rv, "visit": pixels.visit}
     meta = row_meta(len(flux), options, format_name, **said)
+    if pixels.at_rest:  # NaN, if nothing says by how much: no reason to shift it again
+        meta[REST_FRAME_KEY] = meta["rv"].copy()
     noise = "known" if known else "unknown"
     try:
         quantity = u.Quantity(flux, pixels.unit, copy=False)

@@ -26,6 +26,7 @@ class Format(NamedTuple):
     kind: str  # "fits" or "text"
     identify: Callable[[Any], bool]
     read: Callable[[Any, ReadOptions], Pixels]
+    has_arms: bool = False
 
 
 # The first that recognises a file reads it: what is particular comes before what is general.
@@ -33,12 +34,12 @@ FORMATS = (
     Format("apStar", "fits", apogee.identify_apstar, apogee.read_apstar),
     Format("apVisit", "fits", apogee.identify_apvisit, apogee.read_apvisit),
     Format("aspcapStar", "fits", apogee.identify_aspcapstar, apogee.read_aspcapstar),
-    Format("mwm", "fits", mwm.identify_mwm, mwm.read_mwm),
+    Format("mwm", "fits", mwm.identify_mwm, mwm.read_mwm, True),
     Format("LAMOST", "fits", lamost.identify_lamost, lamost.read_lamost),
     Format("GALAH", "fits", galah.identify_galah, galah.read_galah),
     Format("SDSS", "fits", sdss.identify_spec, sdss.read_spec),
     Format("Gaia XP", "fits", gaia.identify_fits, gaia.read_fits),
-    Format("DESI", "fits", desi.identify_desi, desi.read_desi),
+    Format("DESI", "fits", desi.identify_desi, desi.read_desi, True),
     Format("Gaia XP", "text", gaia.identify_columns, gaia.read_gaia),
     Format("FITS", "fits", generic.identify_generic, generic.read_generic),
     Format("table", "text", columns.is_spectrum, columns.read_columns),

@@ -61,3 +61,10 @@ def wavelength_unit(text: Any, given: u.UnitBase | None) -> u.UnitBase:
             "its wavelengths must have a unit; got none; pass for example wavelength_unit='nm'."
         )
     return unit
+
+
+def without_log(text: Any) -> tuple[str, bool]:
+    """Return a unit without the logarithm around it, as in "log10(Angstrom)", and if it had one."""
+    word = str(text or "").strip()
+    inner = re.sub(r"^(log(10)?|dex)[\W_]*", "", word, flags=re.IGNORECASE)
+    return (word, False) if inner == word else (re.sub(r"\W+$", "", inner), True)

@@ -4,7 +4,14 @@ import astropy.units as u
 import numpy as np
 import pytest
 
-from spectragan import SpectrumFileError, read_spectra
+from spectragan import (
+    RestFrameShifter,
+    Spectra,
+    SpectrumFileError,
+    TelluricMasker,
+    read_spectra,
+    stack_domains,
+)
 from spectragan.spectra.formats.apogee import BAD_BITS
 
 
@@ -104,3 +111,50 @@ def test_apvisit_joins_three_detectors_by_wavelength(make, write):
     np.testing.assert_allclose(s.std[0, -make.N : -1], make.ERROR[0, :0:-1], rtol=1e-6)
     assert np.flatnonzero(s.mask[0]).tolist() == [3 * make.N - 1]
     assert s.meta["rv"].tolist() == [7.0]
+
+
+@pytest.mark.parametrize("kind", ["apstar", "aspcapstar", "mwm"])
+def test_spectra_at_rest_say_so_and_are_not_shifted_again(make, write, kind):
+    s = read_spectra(write(getattr(make, kind)()))
+    assert s.meta["rest_frame_velocity"].tolist() == s.meta["rv"].tolist()
+    with pytest.raises(ValueError, match="says that it was shifted to rest"):
+        RestFrameShifter("rv").fit_transform(s)
+
+
+def test_spectra_as_observed_can_be_shifted(make, write):
+    s = read_spectra(write(make.apvisit()))
+    assert "rest_frame_velocity" not in s.meta
+
+
+def test_spectra_at_rest_are_masked_where_they_were_observed(make, write):
+    """A sky line is at another pixel in every visit."""
+    hdul = make.apstar()
+    hdul[0].header.update({"VHELIO1": -300.0, "VHELIO2": 300.0})
+    s = read_spectra(write(hdul), visits=True)
+    line = s.wavelength[make.N // 2]
+    masked = TelluricMasker([(line - 1 * u.AA, line + 1 * u.AA)]).fit_transform(s).mask
+    assert masked[0].any()  # -12.5 km/s
+    assert not masked[1:].any()  # 15 Angstrom away; the file spans 8
+
+
+def test_spectra_at_rest_by_an_unknown_velocity_are_not_shifted_either(make, write):
+    hdul = make.apstar()
+    hdul[0].header["VHELIO"] = 999999.0
+    known, unknown = write(make.apstar(), "a.fits"), write(hdul, "b.fits")
+    s = read_spectra([known, unknown], verbose=0)
+    np.testing.assert_array_equal(s.meta["rest_frame_velocity"], [-12.5, np.nan])
+    np.testing.assert_array_equal(s[1:].meta["rest_frame_velocity"], [np.nan])
+    with pytest.raises(ValueError, match="says that it was shifted to rest"):
+        RestFrameShifter(velocity=10.0).fit_transform(s)
+
+
+def test_spectra_at_rest_beside_others_are_not_shifted_again(make, write):
+    """Joined with a set as observed, the rows at rest keep their velocity, the others have none."""
+    at_rest = read_spectra(write(make.aspcapstar()))
+    meta = {"rv": np.array([5.0])}
+    observed = Spectra(at_rest.flux, at_rest.wavelength, at_rest.ivar, medium="vacuum", meta=meta)
+    both, _ = stack_domains(observed, at_rest)
+    assert both.meta["rest_frame_velocity"] == [None, -12.5]
+    with pytest.raises(ValueError, match="says that it was shifted to rest"):
+        RestFrameShifter("rv").fit_transform(both)
+    assert both[:1].meta["rest_frame_velocity"] == [None]

@@ -93,13 +93,18 @@ def axis_cards(kind: str) -> dict:
         "micron": {"CRVAL1": 0.5, "CDELT1": 1e-4, "CUNIT1": "micron"},
         "reference": {"CRVAL1": 5010.0, "CDELT1": 1.0, "CRPIX1": 11.0, "CUNIT1": "Angstrom"},
         "matrix": {"CRVAL1": 5000.0, "CDELT1": None, "CD1_1": 1.0, "CUNIT1": "Angstrom"},
+        "both": {"CRVAL1": 5000.0, "CDELT1": 2.0, "CD1_1": 1.0, "CUNIT1": "Angstrom"},
+        "PC": {"CRVAL1": 5e-7, "CDELT1": 1.0, "PC1_1": 1e-10, "CUNIT1": "m"},
+        "scaled PC": {"CRVAL1": 500.0, "CDELT1": 0.2, "PC1_1": 0.5, "CUNIT1": "nm"},
+        "old SDSS": {"COEFF0": 3.6, "COEFF1": 1e-4},
         "iraf": {"CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": None, "WAT1_001": "units=angstroms"},
     }[kind]
 
 
-@pytest.mark.parametrize(
-    "kind", ["linear", "word", "letter", "nm", "micron", "reference", "matrix", "iraf"]
-)
+KINDS = ("linear", "word", "letter", "nm", "micron", "reference", "matrix", "both", "PC")
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "scaled PC", "old SDSS", "iraf"])
 def test_image_axes_written_differently_give_the_same(make, write, kind):
     s = read_spectra(write(make.one_d(**axis_cards(kind))))
     np.testing.assert_allclose(s.wavelength.value, 5000 + np.arange(make.N), rtol=1e-12)
@@ -111,6 +116,9 @@ def test_image_axes_written_differently_give_the_same(make, write, kind):
     [
         {"CRVAL1": 3.6, "CDELT1": 1e-4, "CUNIT1": "Angstrom", "DC-FLAG": 1},
         {"CRVAL1": 3.6, "CDELT1": 1e-4, "CUNIT1": "log10(Angstrom)"},
+        {"CRVAL1": 2.6, "CDELT1": 1e-4, "CUNIT1": "dex(nm)"},
+        {"CRVAL1": 3.6, "CDELT1": None, "CD1_1": 1e-4, "COEFF0": 3.6, "COEFF1": 1e-4},
+        {"CRVAL1": None, "CDELT1": None, "CUNIT1": None, "COEFF0": 3.6, "COEFF1": 1e-4},
         {"CRVAL1": 3.6, "CDELT1": 1e-4, "CUNIT1": "Angstrom", "CTYPE1": "LOG-LINEAR"},
         {
             "CRVAL1": 10**3.6,
@@ -192,3 +200,84 @@ def test_what_specutils_writes_is_read_without_it(tmp_path):
     spectrum = Spectrum(flux=FLUX * u.Jy, spectral_axis=WAVE, uncertainty=uncertainty)
     spectrum.write(tmp_path / "a.fits", format="tabular-fits")
     check(read_spectra(tmp_path / "a.fits"))
+
+
+@pytest.mark.parametrize("step", ["CDELT1", "CD1_1"])
+def test_what_specutils_writes_as_an_image_comes_back(tmp_path, step):
+    """It turns a CD matrix into PC1_1 in metres with CDELT1=1, which is no step of 1 m."""
+    from astropy.nddata import StdDevUncertainty
+    from astropy.wcs import WCS
+    from specutils import Spectrum
+
+    cards = {"CTYPE1": "WAVE", "CUNIT1": "Angstrom", "CRVAL1": 5000.0, "CRPIX1": 1.0, step: 1.0}
+    wcs = WCS(fits.Header({"NAXIS": 1, **cards}))
+    spectrum = Spectrum(flux=FLUX * u.Jy, wcs=wcs, uncertainty=StdDevUncertainty(0.1 * FLUX))
+    spectrum.write(tmp_path / "a.fits", format="wcs1d-fits")
+    check(read_spectra(tmp_path / "a.fits"))
+
+
+@pytest.mark.parametrize("said", ["Jy", "bananas"])
+def test_flux_unit_of_the_caller_holds_for_the_errors_labelled_alike(make, write, said):
+    """A wrong label is wrong on both: rescaling one would change the signal to noise."""
+    hdul = make.simple(error=[0.1, 0.2, 0.3])
+    hdul[1].header.update({"TUNIT2": said, "TUNIT3": said})
+    image = fits.HDUList([*make.one_d(BUNIT=said), make.image(make.ERROR[0], "ERR", BUNIT=said)])
+    table = read_spectra(write(hdul, "table.fits"), flux_unit="mJy")
+    np.testing.assert_allclose([table.flux[0], table.std[0]], [[1, 2, 3], [0.1, 0.2, 0.3]])
+    s = read_spectra(write(image, "image.fits"), flux_unit="mJy")
+    np.testing.assert_allclose(s.std[0], make.ERROR[0], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("name", "unit"), [("ivar", "Jy-2"), ("variance", "Jy2"), ("err", None)])
+def test_flux_unit_of_the_caller_leaves_the_errors_of_every_kind(make, write, name, unit):
+    hdul = make.simple(flux=[1.0, 2, 3] * u.Jy, **{name: [4.0, 4, 4]})
+    if unit:
+        hdul[1].header["TUNIT3"] = unit
+    expected = {"ivar": 4, "variance": 1 / 4, "err": 1 / 16}[name]
+    np.testing.assert_allclose(read_spectra(write(hdul), flux_unit="mJy").ivar, expected)
+
+
+def test_flux_unit_of_the_caller_leaves_the_label_of_errors_that_differ(make, write):
+    hdul = make.simple(error=[100.0, 100, 100])
+    hdul[1].header.update({"TUNIT2": "counts", "TUNIT3": "mJy"})
+    s = read_spectra(write(hdul), flux_unit="Jy")
+    np.testing.assert_allclose(s.std, 0.1)
+
+
+def test_a_table_comes_before_an_image_of_the_sky(make, write):
+    sky = make.image(make.FLUX[1], "SKY", CRVAL1=5000.0, CDELT1=1.0, CUNIT1="Angstrom")
+    s = read_spectra(write(fits.HDUList([*make.simple(), sky])))
+    assert s.flux.tolist() == [[1, 2, 3]]
+
+
+def test_an_image_in_the_primary_hdu_comes_before_its_sky(make, write):
+    sky = make.image(make.FLUX[1], "SKY", CRVAL1=5000.0, CDELT1=1.0, CUNIT1="Angstrom")
+    s = read_spectra(write(fits.HDUList([*make.one_d(), sky])))
+    np.testing.assert_allclose(s.flux[0], make.FLUX[0])
+
+
+def test_an_image_named_flux_comes_before_all_others(make, write):
+    cards = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": "Angstrom"}
+    images = [make.image(make.FLUX[i], n, **cards) for i, n in enumerate(("RAW", "FLUX", "B"))]
+    s = read_spectra(write(fits.HDUList([fits.PrimaryHDU(), *images])))
+    np.testing.assert_allclose(s.flux[0], make.FLUX[1])
+
+
+@pytest.mark.parametrize("key", [0, 1])
+@pytest.mark.parametrize("kind", ["table", "image"])
+def test_medium_may_be_said_by_the_primary_or_the_own_header(make, write, kind, key):
+    cards = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": "Angstrom"}
+    image = fits.HDUList([fits.PrimaryHDU(), make.image(make.FLUX[0], "FLUX", **cards)])
+    hdul = make.simple() if kind == "table" else image
+    hdul[key].header["AIRORVAC"] = "air"
+    assert read_spectra(write(hdul)).medium == "air"
+
+
+@pytest.mark.parametrize("unit", ["nm", "dex(nm)", "log10(nm)", "log nm"])
+def test_logarithms_of_wavelengths_are_in_the_unit_that_the_file_says(make, write, unit):
+    hdul = make.simple(wavelength=None, loglam=np.log10([500.0, 501, 502]))
+    hdul[1].header["TUNIT2"] = unit
+    text = "\n".join([f"loglam [{unit}],flux", *(f"{np.log10(x)!s},1" for x in (500, 501, 502))])
+    for path in (write(hdul), write(text, "a.csv")):
+        s = read_spectra(path)
+        np.testing.assert_allclose(s.wavelength.value, [5000, 5010, 5020])

@@ -64,8 +64,8 @@ WRONG_STRUCTURE = [
     Case("cube", lambda m: fits.HDUList([m.primary(np.ones((2, 3, 4)))]), "must be 1-D"),
     Case("apStar without mask", lambda m: m.apstar()[:3], "HDU 3 must be an image with the mask"),
     Case("one visit without mask", lambda m: m.apstar(1)[:3], "got no such HDU"),
-    Case("aspcapStar without table", lambda m: m.aspcapstar()[:4], "must have a unit"),
-    Case("apVisit without axis", lambda m: m.apvisit()[:4], "must be 1-D"),
+    Case("aspcapStar without table", lambda m: m.aspcapstar()[:4], "must hold one spectrum"),
+    Case("apVisit without axis", lambda m: m.apvisit()[:4], "must hold one spectrum"),
     Case("GALAH without errors", lambda m: m.galah()[:1], "HDU 1 must be an image"),
     Case("GALAH without data", lambda m: fits.HDUList([m.primary(ORIGIN="GALAH")]), "got no data"),
     Case("LAMOST without data", lambda m: no_lamost(m), "HDU 0 must be an image"),
@@ -79,7 +79,7 @@ WRONG_STRUCTURE = [
     ),
     Case("FITS as table", lambda m: m.one_d(), "must suit the content", {"format": "table"}),
     Case("text as DESI", lambda m: m.csv(*m.rows()), "must suit the content", {"format": "DESI"}),
-    Case("no CRVAL1", lambda m: m.one_d(CRVAL1=None), "must have CRVAL1, a number"),
+    Case("no CRVAL1", lambda m: m.one_d(CRVAL1=None), "must have CRVAL1 or COEFF0, a number"),
     Case("no CDELT1", lambda m: m.one_d(CDELT1=None), "must have CDELT1 or CD1_1"),
     Case("CRVAL1 a word", lambda m: m.one_d(CRVAL1="5000 A"), "got '5000 A'"),
     Case("no flux column", lambda m: m.simple(flux=None, counts=[1.0, 2, 3]), "columns such as"),
@@ -98,9 +98,30 @@ WRONG_STRUCTURE = [
     Case("text in a column", lambda m: m.csv("500,a,1", "501,b,1"), "must hold real numbers"),
     Case("words as wavelengths", lambda m: m.csv("red,1,1", "blue,2,1"), "must hold numbers"),
     Case("mixed grids in a file", lambda m: mixed_rows(m), "must be on one grid"),
+    Case("two tables", lambda m: two_tables(m), "got HDU 1 COADD_B, HDU 2 COADD_R; name one"),
+    Case("three images", lambda m: three_images(m), "got HDU 0 PRIMARY, HDU 1 ORDER1"),
+    Case("images behind nothing", lambda m: three_images(m, True), "got HDU 1, HDU 2 ORDER1"),
+    Case("NaN in a 2-D axis", lambda m: nan_in_a_row(m), "got 1 that are NaN or infinite"),
+    Case("arm of one grid", lambda m: m.one_d(), "`arm` must be None for FITS", {"arm": "b"}),
     Case("folder", None, "it is a folder"),
     Case("no such file", None, "no such file"),
 ]
+
+
+def two_tables(make) -> fits.HDUList:
+    blue, red = (make.simple()[1] for _ in "br")
+    blue.name, red.name = "COADD_B", "COADD_R"
+    return fits.HDUList([fits.PrimaryHDU(), blue, red])
+
+
+def three_images(make, behind: bool = False) -> fits.HDUList:
+    """Return the orders of a spectrograph, an axis each."""
+    first = make.one_d()[0]
+    cards = {"CRVAL1": 5100.0, "CDELT1": 1.0, "CUNIT1": "Angstrom"}
+    rest = [make.image(make.FLUX[i], f"ORDER{i}", **cards) for i in (1, 2)]
+    if behind:
+        return fits.HDUList([fits.PrimaryHDU(), make.image(make.FLUX[0], **cards), *rest])
+    return fits.HDUList([first, *rest])
 
 
 def named_columns(make) -> fits.HDUList:
@@ -142,6 +163,11 @@ def few_targets(make) -> fits.HDUList:
     hdul = make.desi("B")
     hdul[1] = make.table("FIBERMAP", TARGETID=np.array([11, 22]))
     return hdul
+
+
+def nan_in_a_row(make) -> fits.HDUList:
+    wavelength = [[500.0, 501, 502], [500.0, np.nan, 502]] * u.nm
+    return make.simple(wavelength=wavelength, flux=np.ones((2, 3)))
 
 
 def mixed_rows(make) -> fits.HDUList:

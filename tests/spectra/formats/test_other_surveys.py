@@ -132,3 +132,44 @@ def test_gaia_without_wavelengths_needs_its_own_grid(make, write):
     hdul = fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(table)])
     with pytest.raises(SpectrumFileError, match="or 343 samples"):
         read_spectra(write(hdul), format="Gaia XP")
+
+
+def gaia_table(make, scale=1.0, **columns) -> fits.HDUList:
+    """One spectrum on the grid of Gaia, with units in the table if given as Quantities."""
+    flux, error = make.gaia(1)
+    given = {"wavelength": make.GAIA_GRID * u.nm, "flux": scale * flux[0]}
+    given |= {"flux_error": scale * error[0], **columns}
+    return fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU(Table(given))])
+
+
+@pytest.mark.parametrize("unit", [None, "erg / (s cm2 Angstrom)"])
+def test_flux_on_the_grid_of_gaia_in_another_unit_is_not_from_gaia(make, write, unit):
+    hdul = gaia_table(make, scale=1e19)
+    if unit:
+        hdul[1].header.update({"TUNIT2": unit, "TUNIT3": unit})
+    s = read_spectra(write(hdul))
+    assert s.meta["format"] == ["FITS"]
+    assert s.unit == u.Unit(unit or "")
+    np.testing.assert_allclose(s.flux, make.gaia(1)[0] * 1e19)
+
+
+def test_normalised_flux_on_the_grid_of_gaia_needs_no_unit(make, write):
+    ids = np.full(len(make.GAIA_GRID), 7)
+    s = read_spectra(write(gaia_table(make, scale=1e19, source_id=ids)))
+    assert s.unit == u.dimensionless_unscaled
+
+
+def test_a_mask_on_the_grid_of_gaia_is_honoured(make, write):
+    path = write(gaia_table(make, mask=np.arange(len(make.GAIA_GRID)) == 4))
+    for name in (None, "Gaia XP"):
+        assert np.flatnonzero(read_spectra(path, format=name).mask[0]).tolist() == [4]
+
+
+def test_gaia_asked_for_takes_the_units_of_the_file_and_of_the_caller(make, write):
+    hdul = gaia_table(make, wavelength=make.GAIA_GRID * u.AA)
+    hdul[1].header.update({"TUNIT2": "W m-2 nm-1", "TUNIT3": "W m-2 nm-1"})
+    path = write(hdul)
+    s = read_spectra(path, format="Gaia XP", flux_unit="")
+    np.testing.assert_allclose(s.wavelength.value, make.GAIA_GRID)
+    assert s.unit == u.dimensionless_unscaled
+    np.testing.assert_allclose(s.std, make.gaia(1)[1])
