@@ -3,6 +3,7 @@
 from spectragan.datasets.gaia import load_gaia_xp
 from spectragan.datasets.miles import load_miles
 from spectragan.datasets.mock import make_mock_domains
+from spectragan.datasets.mock_lines import make_line_domains
 from spectragan.datasets.synthetic import SyntheticModel, make_synthetic_spectra
 from spectragan.datasets.turbospectrum import load_turbospectrum
 
@@ -11,6 +12,7 @@ __all__ = [
     "load_gaia_xp",
     "load_miles",
     "load_turbospectrum",
+    "make_line_domains",
     "make_mock_domains",
     "make_synthetic_spectra",
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_generator", "check_count", "check_number", "check_triple"]
+__all__ = ["as_generator", "check_count", "check_limits", "check_number", "check_triple"]
 
 
 def as_generator(random_state: Any) -> np.random.Generator:
@@ -28,6 +28,17 @@ def check_count(value: Any, name: str, low: int = 1, high: int | None = None) ->
         limits = f">= {low}" if high is None else f"from {low} to {high}"
         raise ValueError(f"`{name}` must be an integer {limits}; got {value!r}.")
     return int(value)
+
+
+def check_limits(value: Any, name: str) -> tuple[float, float]:
+    """Return two positive numbers, the lower first, or raise one sentence."""
+    limits = np.asarray(value, dtype=float)
+    if limits.shape != (2,) or not np.isfinite(limits).all() or not 0 < limits[0] <= limits[1]:
+        raise ValueError(
+            f"`{name}` must be two numbers, 0 < lowest <= highest; got {value!r}; "
+            "use (100, 100) for one value."
+        )
+    return float(limits[0]), float(limits[1])
 
 
 def check_number(value: Any, name: str, low: float, high: float = np.inf) -> float:

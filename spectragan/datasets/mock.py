@@ -6,7 +6,13 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from spectragan.datasets import instrument
-from spectragan.datasets.checks import as_generator, check_count, check_number, check_triple
+from spectragan.datasets.checks import (
+    as_generator,
+    check_count,
+    check_limits,
+    check_number,
+    check_triple,
+)
 from spectragan.datasets.mock_gap import SPLIT_NAMES, MockGap, draw_gap, draw_split
 from spectragan.datasets.populations import LABEL_NAMES, draw_reweighted_stars, draw_stars
 from spectragan.spectra import Spectra
@@ -137,7 +143,7 @@ def make_mock_domains(
     split = check_number(split, "split", 0.0)
     shift = check_triple(label_shift, "label_shift", _SHIFT_DIRECTION)
     scale = check_triple(label_scale, "label_scale", np.ones(3), _MIN_SCALE)
-    snr = _check_snr(snr)
+    snr = check_limits(snr, "snr")
     gap = draw_gap(n_pixels, check_count(gap_seed, "gap_seed", 0))
 
     rng_synthetic, rng_observed, rng_split, rng_noise = as_generator(random_state).spawn(4)
@@ -162,17 +168,6 @@ def make_mock_domains(
         gap=gap,
         DESCR=_DESCR,
     )
-
-
-def _check_snr(snr: Any) -> tuple[float, float]:
-    """Return the limits of the signal-to-noise ratio, or raise one sentence."""
-    limits = np.asarray(snr, dtype=float)
-    if limits.shape != (2,) or not np.isfinite(limits).all() or not 0 < limits[0] <= limits[1]:
-        raise ValueError(
-            f"`snr` must be two numbers, 0 < lowest <= highest; got {snr!r}; "
-            "use (100, 100) for one value."
-        )
-    return float(limits[0]), float(limits[1])
 
 
 def _draw_observed_stars(

@@ -1,0 +1,314 @@
+"""A pair of domains where synthetic spectra lack lines, and who owns each of them is known."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+from astropy.table import Table
+from sklearn.utils import Bunch
+
+from spectragan.datasets import instrument
+from spectragan.datasets.checks import as_generator, check_count, check_limits, check_number
+from spectragan.datasets.line_formation import (
+    ELEMENTS,
+    SPECIES_LABELS,
+    LineList,
+    draw_line_list,
+    line_profiles,
+)
+from spectragan.spectra import Spectra
+
+__all__ = ["LineGap", "make_line_domains"]
+
+_FIRST_WAVELENGTH = 15168.0  # angstrom, vacuum
+_LOG_STEP = 1.4e-5  # 4.2 km/s per pixel
+_PIXEL_VELOCITY = 299792.458 * _LOG_STEP  # km/s
+_LINE_SIGMA = 5.4  # km/s: a resolution of 22,500 and the intrinsic width of lines
+_BROADENING = 1.5  # km/s: added to the synthetic spectra, and on average to the observed ones
+_BROADENING_SCATTER = 0.3  # km/s
+_CONTINUUM_DEGREE = 4
+_CONTINUUM_RMS = 0.001
+_PIXELS_PER_BAD_COLUMN = 400
+_MIN_PIXELS, _MAX_PIXELS = 200, 8000
+_MIN_ELEMENTS = 2
+_COMMON_SCATTER, _OWN_SCATTER = 0.08, 0.12  # dex; together 0.144
+
+_DESCR = """Synthetic spectra that lack lines, observed ones that have them, with known truth
+
+Both sides are red giants: teff 3900-5300 K, logg 1-3.5, microturbulence 1.2-2.4 km/s, and an
+abundance per element with a scatter of 0.144 dex (0.08 common to all elements, 0.12 its own), drawn
+independently: no row of one side is a row of the other. Flux is continuum-normalised, 4.2 km/s per
+pixel from 15168 angstrom (vacuum), at a resolution of about 21,000.
+Lines have closed-form strengths: Boltzmann and Saha factors with the electron pressure of a giant,
+H- as the continuous opacity, a curve of growth with microturbulence, one Gaussian profile. Optical
+depths add and flux is their exponential.
+Synthetic: the lines of `lines` with ``missing`` are absent. No noise.
+Observed: all lines; every star with its own small broadening and residual continuum (the split
+latents); photon noise, the S/N per pixel log-uniform over the stars; bad pixels with ivar 0.
+Truth: `lines`, `missing_depth` per pixel and element, and `unattributable`: elements that have no
+line left in the synthetic domain, whose abundance therefore leaves no trace there.
+"""
+
+
+@dataclass(frozen=True)
+class LineGap:
+    """Both domains, noise-free, as functions of the labels.
+
+    Attributes
+    ----------
+    lines : LineList
+    missing : ndarray of bool of shape (n_lines,)
+        Lines that the synthetic domain lacks.
+    wavelength : Quantity of shape (n_pixels,)
+        Angstrom, vacuum.
+    """
+
+    lines: LineList
+    missing: np.ndarray
+    wavelength: u.Quantity
+
+    def synthetic(self, labels: np.ndarray) -> np.ndarray:
+        """Return synthetic spectra.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_samples, 3 + n_elements)
+            ``teff`` (K), ``logg`` (dex), ``vturb`` (km/s), abundances (dex).
+
+        Returns
+        -------
+        flux : ndarray of shape (n_samples, n_pixels), float32
+        """
+        return self._flux(labels, ~self.missing, np.full(len(labels), _BROADENING))
+
+    def observed(self, labels: np.ndarray, split: np.ndarray) -> np.ndarray:
+        """Return noise-free observed spectra.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_samples, 3 + n_elements)
+            As `synthetic` takes them.
+        split : ndarray of shape (n_samples, 6)
+            Broadening (km/s) and Chebyshev coefficients of the residual continuum.
+
+        Returns
+        -------
+        flux : ndarray of shape (n_samples, n_pixels), float32
+        """
+        flux = self._flux(labels, np.ones_like(self.missing), split[:, 0])
+        basis = instrument.chebyshev_basis(flux.shape[1], _CONTINUUM_DEGREE)
+        return flux * (1.0 + split[:, 1:] @ basis).astype(flux.dtype)
+
+    def missing_depth(self, labels: np.ndarray) -> np.ndarray:
+        """Return what the missing lines of every element take from the continuum, on average.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_samples, 3 + n_elements)
+
+        Returns
+        -------
+        depth : ndarray of shape (n_pixels, n_elements)
+        """
+        width = self.lines.equivalent_width(labels).astype(np.float32)
+        depth = np.empty((self.wavelength.size, len(self.lines.elements)))
+        for element in range(depth.shape[1]):
+            kept = self.missing & (self.lines.element == element)
+            depth[:, element] = 1.0 - np.exp(-width @ self._profiles(kept)).mean(axis=0)
+        return depth
+
+    def line_depth(self, labels: np.ndarray) -> np.ndarray:
+        """Return the depth of every line's core if it stood alone, on average, (n_lines,)."""
+        sigma = np.hypot(_LINE_SIGMA, _BROADENING)
+        core = self.lines.equivalent_width(labels) / (np.sqrt(2 * np.pi) * sigma)
+        return 1.0 - np.exp(-core).mean(axis=0)
+
+    def _flux(self, labels: np.ndarray, kept: np.ndarray, broadening: np.ndarray) -> np.ndarray:
+        width = self.lines.equivalent_width(labels).astype(np.float32)
+        flux = np.exp(-width @ self._profiles(kept, _LINE_SIGMA))
+        return instrument.broaden(flux, broadening / _PIXEL_VELOCITY)
+
+    def _profiles(self, kept: np.ndarray, sigma: float | None = None) -> np.ndarray:
+        sigma = np.hypot(_LINE_SIGMA, _BROADENING) if sigma is None else sigma
+        return line_profiles(self.lines, self.wavelength.value, sigma, kept)
+
+
+def make_line_domains(
+    n_synthetic: int = 4000,
+    n_observed: int = 4000,
+    *,
+    n_pixels: int = 4000,
+    n_elements: int = 12,
+    n_lines: int | None = None,
+    masked_fraction: float = 0.3,
+    snr: tuple[float, float] = (35.0, 250.0),
+    split: float = 1.0,
+    gap_seed: int | None = None,
+    random_state: Any = None,
+) -> Bunch:
+    """Make unpaired spectra of which the synthetic ones lack a part of the lines.
+
+    Parameters
+    ----------
+    n_synthetic, n_observed : int, default=4000
+        Numbers of spectra.
+    n_pixels : int, default=4000
+        200 to 8000, of 4.2 km/s each from 15168 Å on.
+    n_elements : int, default=12
+        2 to 20, each with an abundance that is a label. The first have many lines, the last few.
+    n_lines : int, default=None
+        Lines of all elements. None takes one per ten pixels.
+    masked_fraction : float, default=0.3
+        Part of the lines that the synthetic domain lacks, chosen at random. 0 gives a pair
+        without missing lines.
+    snr : tuple of two floats, default=(35.0, 250.0)
+        Smallest and largest signal-to-noise ratio per pixel; log-uniform over the stars.
+    split : float, default=1.0
+        Factor on the differences between observed stars of equal labels; 0 removes them.
+    gap_seed : int, default=None
+        Fixes the lines and which are missing. None draws them with `random_state`, too.
+    random_state : int, Generator, RandomState or None, default=None
+        Fixes the stars and their noise. The global generator is never touched.
+
+    Returns
+    -------
+    data : Bunch
+        Spectra are float32, of shape (n_synthetic or n_observed, n_pixels).
+
+        synthetic : Spectra
+            Noise ``exact``.
+        observed : Spectra
+            Noise ``known``.
+        labels_synthetic, labels_observed : ndarray of shape (n, 3 + n_elements)
+            ``teff`` (K), ``logg`` (dex, cgs), ``vturb`` (km/s), abundances (dex).
+        label_names : tuple of str
+            Their names; elements by their symbols.
+        lines : Table
+            ``wavelength`` (angstrom), ``element``, ``excitation`` (eV), ``ionised``, ``strength``
+            (mean equivalent width in the observed stars, angstrom), ``depth`` (mean depth of the
+            core there if it stood alone), ``missing``.
+        missing_depth : ndarray of shape (n_pixels, n_elements)
+            What the missing lines of each element take from the continuum of the observed stars,
+            on average.
+        unattributable : tuple of str
+            Elements without a line in the synthetic domain: no spectrum of it tells their
+            abundance, so no missing line can be shown to be theirs.
+        split_observed : ndarray of shape (n_observed, 6)
+            Broadening (km/s) and the coefficients of the star's own continuum.
+        gap : LineGap
+            The two domains as noise-free functions.
+        DESCR : str
+            What this is, in full.
+
+    Raises
+    ------
+    ValueError
+        If a number lies outside the limits above.
+
+    See Also
+    --------
+    make_mock_domains : Another gap, of three labels.
+
+    Examples
+    --------
+    >>> from spectragan.datasets import make_line_domains
+    >>> pair = make_line_domains(50, 60, n_pixels=500, n_elements=4, random_state=0)
+    >>> pair.observed.shape, pair.label_names
+    ((60, 500), ('teff', 'logg', 'vturb', 'Fe', 'Si', 'Mg', 'Ti'))
+    >>> int(pair.lines["missing"].sum()), len(pair.lines)
+    (15, 50)
+    """
+    n_synthetic = check_count(n_synthetic, "n_synthetic")
+    n_observed = check_count(n_observed, "n_observed")
+    n_pixels = check_count(n_pixels, "n_pixels", _MIN_PIXELS, _MAX_PIXELS)
+    n_elements = check_count(n_elements, "n_elements", _MIN_ELEMENTS, len(ELEMENTS))
+    n_lines = check_count(n_pixels // 10 if n_lines is None else n_lines, "n_lines", n_elements)
+    masked_fraction = check_number(masked_fraction, "masked_fraction", 0.0, 1.0)
+    split = check_number(split, "split", 0.0)
+    snr = check_limits(snr, "snr")
+
+    rngs = as_generator(random_state).spawn(5)
+    if gap_seed is not None:
+        rngs[0] = np.random.default_rng(check_count(gap_seed, "gap_seed", 0))
+    gap = _draw_gap(n_pixels, n_elements, n_lines, masked_fraction, rngs[0])
+    labels_synthetic = _draw_labels(n_synthetic, n_elements, rngs[1])
+    labels_observed = _draw_labels(n_observed, n_elements, rngs[2])
+    split_observed = _draw_split(n_observed, split, rngs[3])
+    flux, ivar = _observe(gap.observed(labels_observed, split_observed), snr, rngs[4])
+    return Bunch(
+        synthetic=Spectra(
+            gap.synthetic(labels_synthetic), gap.wavelength, noise="exact", medium="vacuum"
+        ),
+        observed=Spectra(flux, gap.wavelength, ivar=ivar, medium="vacuum"),
+        labels_synthetic=labels_synthetic,
+        labels_observed=labels_observed,
+        label_names=(*SPECIES_LABELS, *gap.lines.elements),
+        lines=_line_table(gap, labels_observed),
+        missing_depth=gap.missing_depth(labels_observed),
+        unattributable=_without_lines(gap),
+        split_observed=split_observed,
+        gap=gap,
+        DESCR=_DESCR,
+    )
+
+
+def _draw_gap(
+    n_pixels: int, n_elements: int, n_lines: int, fraction: float, rng: np.random.Generator
+) -> LineGap:
+    grid = _FIRST_WAVELENGTH * np.exp(_LOG_STEP * np.arange(n_pixels))
+    lines = draw_line_list(n_lines, n_elements, (grid[0], grid[-1]), rng)
+    missing = np.zeros(n_lines, dtype=bool)
+    missing[rng.permutation(n_lines)[: round(fraction * n_lines)]] = True
+    return LineGap(lines, missing, grid * u.AA)
+
+
+def _draw_labels(n_stars: int, n_elements: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw red giants: the larger, the cooler and the more turbulent."""
+    logg = 1.0 + 2.5 * rng.beta(1.8, 1.5, n_stars)
+    teff = np.clip(3780.0 + 370.0 * logg + rng.normal(0.0, 110.0, n_stars), 3900.0, 5300.0)
+    vturb = np.clip(2.3 - 0.25 * logg + rng.normal(0.0, 0.12, n_stars), 1.2, 2.4)
+    common = rng.normal(0.0, _COMMON_SCATTER, (n_stars, 1))
+    abundances = common + rng.normal(0.0, _OWN_SCATTER, (n_stars, n_elements))
+    return np.column_stack([teff, logg, vturb, abundances])
+
+
+def _draw_split(n_stars: int, spread: float, rng: np.random.Generator) -> np.ndarray:
+    broadening = _BROADENING + spread * rng.normal(0.0, _BROADENING_SCATTER, n_stars)
+    continuum = rng.normal(0.0, _CONTINUUM_RMS * spread, (n_stars, _CONTINUUM_DEGREE + 1))
+    return np.column_stack([np.maximum(broadening, 0.0), continuum])
+
+
+def _observe(
+    truth: np.ndarray, snr: tuple[float, float], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return noisy flux and ivar; bad pixels hold garbage and ivar 0."""
+    n_stars, n_pixels = truth.shape
+    ratio = np.exp(rng.uniform(np.log(snr[0]), np.log(snr[1]), n_stars))
+    flux, ivar = instrument.add_noise(truth, ratio, instrument.draw_response(n_pixels, rng), rng)
+    columns = rng.integers(n_pixels, size=max(1, n_pixels // _PIXELS_PER_BAD_COLUMN))
+    bad = instrument.draw_bad_pixels(flux.shape, columns, rng)
+    flux[bad] = rng.normal(0.0, 5.0, bad[0].size)
+    ivar[bad] = 0.0
+    return flux, ivar
+
+
+def _line_table(gap: LineGap, labels: np.ndarray) -> Table:
+    lines = gap.lines
+    velocity = lines.equivalent_width(labels).mean(axis=0)
+    return Table(
+        {
+            "wavelength": lines.wavelength * u.AA,
+            "element": np.array(lines.elements)[lines.element],
+            "excitation": lines.excitation * u.eV,
+            "ionised": lines.ionised,
+            "strength": lines.wavelength * velocity / 299792.458 * u.AA,
+            "depth": gap.line_depth(labels),
+            "missing": gap.missing,
+        }
+    )
+
+
+def _without_lines(gap: LineGap) -> tuple[str, ...]:
+    left = np.bincount(gap.lines.element[~gap.missing], minlength=len(gap.lines.elements))
+    return tuple(name for name, n in zip(gap.lines.elements, left, strict=True) if n == 0)

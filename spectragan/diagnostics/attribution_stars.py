@@ -1,0 +1,175 @@
+"""The observed stars of a line attribution: their labels, and how residuals depend on them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spectragan.diagnostics.label_inference import Linearization, StarModel, infer_labels
+from spectragan.diagnostics.line_owners import LEAST_RELIABILITY, Owners
+from spectragan.diagnostics.line_slopes import PixelFolds, Slopes, crossfit_slopes
+
+# Pixels where the translated model fails by so many standard errors don't tell labels: the
+# worst first, because they spoil all others.
+SCREENS = (20.0, 8.0, 5.0, 5.0)
+SCREENING_ROWS = 800  # spectra that find such pixels
+MOST_LOST = 0.9  # of the pixels: a model that fails nearly everywhere must still tell labels
+MAD_TO_SIGMA = 1.4826  # of a Gaussian
+
+EXCESS_SIGMAS = 5.0  # of the scatter between pixels, that of noise and response
+
+Rows = slice | np.ndarray
+
+
+class AttributionStars:
+    """Observed spectra with two models of them.
+
+    Parameters
+    ----------
+    flux, weights : ndarray of shape (n_spectra, n_pixels)
+    labels : ndarray of shape (n_samples, n_labels)
+        A sample of the stars' labels as a population.
+    emulator, translated : SpectrumEmulator, ObservedEmulator
+        What residuals are taken from, and what labels are inferred with.
+    folds : PixelFolds
+    sigma : float, pixels
+        Of a line.
+    degree : int
+        Of the continuum polynomial.
+    """
+
+    def __init__(
+        self,
+        flux: np.ndarray,
+        weights: np.ndarray,
+        labels: np.ndarray,
+        *,
+        emulator: Any,
+        translated: Any,
+        folds: PixelFolds,
+        sigma: float,
+        degree: int,
+    ) -> None:
+        self.flux, self.weights, self.folds, self.sigma = flux, weights, folds, sigma
+        self.synthetic = StarModel(emulator, flux.shape[1], degree)
+        self.translated = StarModel(translated, flux.shape[1], degree)
+        self.population = self.translated.population(labels)
+        self.n_labels = labels.shape[1]
+
+    def screen(self) -> np.ndarray:
+        """Return which pixels the translated model describes, (n_pixels,) of bool."""
+        n = len(self.flux)
+        rows = np.arange(n)[:: max(1, n // SCREENING_ROWS)][:SCREENING_ROWS]
+        used, start = np.ones(self.flux.shape[1], dtype=bool), None
+        labels_alone = Owners([[i] for i in range(self.n_labels)], np.ones(self.n_labels), [])
+        for threshold in SCREENS:
+            stars = self.infer(rows, used, start=start, n_steps=0 if start is not None else 3)
+            start = stars.posterior(self.population)[0]
+            (slopes,) = self.slopes(rows, stars, self.translated, labels_alone, (self.sigma,))
+            worst = np.nanmax(np.abs(calibrated(slopes)[0]), axis=1, initial=0.0)
+            limit = max(threshold, float(np.quantile(worst, 1 - MOST_LOST)))
+            used = worst <= limit
+        return used
+
+    def infer(
+        self, rows: Rows, used: np.ndarray, *, start: np.ndarray | None = None, n_steps: int
+    ) -> Linearization:
+        """Return the labels of some stars, from the pixels that are used."""
+        return infer_labels(
+            self.translated,
+            self.flux[rows],
+            self.weights[rows] * used,
+            self.population,
+            self.folds.groups(),
+            start=start,
+            n_steps=n_steps,
+        )
+
+    def slopes(
+        self,
+        rows: Rows,
+        stars: Linearization,
+        model: StarModel,
+        owners: Owners,
+        sigmas: Sequence[float],
+    ) -> list[Slopes]:
+        """Return how residuals from `model` depend on the labels.
+
+        Features are a constant, every label that owns nothing, and the mean of each group of
+        owners, all in units of their spread. Labels that the pixels outside a fold say nothing
+        about have NaN there.
+        """
+        matrix = feature_matrix(self.n_labels, owners)
+        spread = self.population.spread[: self.n_labels]
+
+        def features_of(fold: int) -> tuple[np.ndarray, np.ndarray]:
+            parameters, _ = stars.posterior(self.population, without=1 + fold)
+            labels = parameters[:, : self.n_labels]
+            standard = (labels - self.population.mean[: self.n_labels]) / spread
+            told = stars.reliability(self.population, without=1 + fold)[: self.n_labels]
+            silent = told < LEAST_RELIABILITY
+            features = standard @ matrix
+            features[:, (matrix[silent] != 0).any(axis=0)] = np.nan
+            return parameters, np.column_stack([np.ones(len(labels)), features])
+
+        flux, weights = self.flux[rows], self.weights[rows]
+        return crossfit_slopes(model, flux, weights, features_of, self.folds, sigmas)
+
+
+def feature_matrix(n_labels: int, owners: Owners) -> np.ndarray:
+    """Return what turns labels into features, (n_labels, n_features).
+
+    Labels that own nothing come first, then the mean of every group of owners; those that can't
+    own anything are left out.
+    """
+    taken = {i for group in owners.groups for i in group} | set(owners.unattributable)
+    groups = [[i] for i in range(n_labels) if i not in taken] + owners.groups
+    matrix = np.zeros((n_labels, len(groups)))
+    for column, group in enumerate(groups):
+        matrix[group, column] = 1 / len(group)
+    return matrix
+
+
+def calibrated(slopes: Slopes, *, one_sided: bool = False) -> tuple[np.ndarray, np.ndarray]:
+    """Return slopes in units of their errors, and these errors, without the constant.
+
+    Parameters
+    ----------
+    slopes : Slopes
+    one_sided : bool, default=False
+        Missing lines make slopes negative: the scatter of positive ones is that of noise.
+
+    Returns
+    -------
+    ratio, errors : ndarray of shape (n_pixels, n_features)
+        Errors are raised to the scatter of all pixels, most of which have no missing line: what
+        the model gets wrong everywhere is noise, too.
+    """
+    ratio = slopes.values[:, 1:] / slopes.errors[:, 1:]
+    scale = np.ones(ratio.shape[1])
+    for column, values in enumerate(ratio.T):
+        noise = np.abs(values[(values > 0) | (not one_sided)])
+        if np.isfinite(noise).any():
+            scale[column] = max(1.0, MAD_TO_SIGMA * float(np.nanmedian(noise)))
+    return ratio / scale, slopes.errors[:, 1:] * scale
+
+
+def explains(slopes: Slopes, features: np.ndarray) -> np.ndarray:
+    """Tell where features explain more of how stars differ than is left unexplained.
+
+    Parameters
+    ----------
+    slopes : Slopes
+    features : ndarray of int of shape (n_features,)
+        Columns of the slopes.
+
+    Returns
+    -------
+    explains : ndarray of bool of shape (n_pixels, n_features)
+        False where another variable, one that isn't among the features, makes the line: its
+        correlation with them gives each a part of the slope.
+    """
+    noise = np.nanmedian(slopes.left)
+    doubt = MAD_TO_SIGMA * np.nanmedian(np.abs(slopes.left - noise))
+    excess = slopes.left - noise - EXCESS_SIGMAS * doubt
+    return ~(excess[:, None] > slopes.values[:, features] ** 2)

@@ -1,0 +1,288 @@
+"""`LineAttribution`: lines that synthetic spectra lack, and which label owns each of them."""
+
+import numbers
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from spectragan.diagnostics.attribution_result import gather
+from spectragan.diagnostics.attribution_stars import AttributionStars
+from spectragan.diagnostics.line_owners import Owners, choose_owners, group_owners
+from spectragan.diagnostics.line_slopes import PixelFolds
+from spectragan.diagnostics.line_table import FWHM_PER_SIGMA, estimate_sigma
+from spectragan.diagnostics.missing_lines import MissingLines
+from spectragan.estimators.labels import label_array
+from spectragan.estimators.observed import ObservedEmulator, count_pixels
+from spectragan.exceptions import AttributionWarning
+from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import check_count, check_set
+
+BLOCK = 25.0  # sigmas of a line: few pixels are near the edge of a block
+REACH = 3.0  # sigmas of a line around a block that are left out with it
+JACOBIAN_ROWS = 256  # labels that Jacobians are averaged over
+JACOBIAN_CHUNK = 32
+MIN_SPECTRA = 50
+# Of spectra without errors, in units of their own: the residuals then say how large these are.
+UNKNOWN_SNR = 1e4
+
+
+class LineAttribution:
+    r"""Find lines that synthetic spectra lack, and the label that owns each of them.
+
+    Labels of the observed spectra are inferred with the translated emulator, at pixels where it
+    holds. How the observed spectra then differ from the emulator's, as a function of the labels,
+    is a change of the Jacobian with a standard error at every pixel. A missing line
+    is a peak of it.
+
+    Parameters
+    ----------
+    emulator : SpectrumEmulator
+        Fitted; labels to synthetic spectra.
+    translator : CycleGANTranslator, LinearTranslator or MeanShiftTranslator
+        Fitted, on the same grid, to spectra that have the labels' distribution on both sides. The
+        false-discovery rate was measured to hold with a mean shift, and not with a CycleGAN.
+    owners : sequence of str, default=None
+        Labels that lines can belong to. None takes all but ``teff``, ``logg``, ``vturb``,
+        ``vmic``, ``vmacro`` and ``vsini``, which change all lines. These, where asked for, may
+        own lines that grow with them or fade; all others only lines that grow.
+    fdr : float, default=0.05
+        Share of wrong lines among those found that is accepted.
+    line_fwhm : float, default=None, pixels
+        Full width at half maximum of a line. None takes it from the emulator's Jacobian.
+    continuum_degree : int, default=4
+        Of a polynomial by which every star's continuum may differ from that of the model; -1 is
+        none. A slight broadening of every star's own is always allowed for.
+    n_folds : int, default=8
+        Parts of the pixels: labels are inferred from all others.
+
+    Attributes
+    ----------
+    label_names_ : tuple of str
+        Labels of the emulator.
+
+    Raises
+    ------
+    GridMismatchError
+        If emulator and translator are on different grids.
+    NotFittedError
+        If one of them isn't fitted.
+    ValueError
+        If a parameter breaks its rule.
+
+    See Also
+    --------
+    ObservedEmulator : What the labels are inferred with.
+    spectragan.diagnostics.LineAttributionDisplay : Draws the result.
+
+    Notes
+    -----
+    With :math:`f` the emulator and :math:`\hat\theta_i` the posterior mean of a star's labels
+    (Gaussian, with the labels' distribution as prior), the change :math:`D_j` of the Jacobian at
+    pixel j comes from
+
+    .. math:: y_{ij} - f_j(\hat\theta_i) = \delta_j + D_j (\hat\theta_i - \bar\theta)
+              + \epsilon_{ij}.
+
+    Posterior means have Berkson errors, which don't bias a regression: the usual attenuation by
+    noise in the regressor is undone by the prior. Two things are needed for that: noise of pixel j
+    isn't in :math:`\hat\theta_i` (labels come from other pixels), and the model of the labels holds
+    where they are inferred (pixels with significant residuals are left out of it, in several
+    rounds). Errors come from the scatter between stars [1]_, smoothed as the residuals are, and
+    are raised to the scatter of all pixels where that is larger.
+    Lines are local maxima of the significance. Their null distribution is known in closed
+    form [2]_, and the false-discovery rate is controlled over all pixels and owners [3]_.
+
+    It is no estimator: `find` returns all it learns.
+
+    References
+    ----------
+    .. [1] White, H. 1980, Econometrica, 48, 817.
+    .. [2] Schwartzman, A., Gavrilov, Y. & Adler, R. J. 2011, Ann. Statist., 39, 3290.
+    .. [3] Benjamini, Y. & Hochberg, Y. 1995, J. R. Stat. Soc. B, 57, 289.
+
+    Examples
+    --------
+    >>> from spectragan import LineAttribution, MeanShiftTranslator, SpectrumEmulator
+    >>> from spectragan.datasets import make_line_domains
+    >>> pair = make_line_domains(200, 300, n_pixels=300, n_elements=3, random_state=1)
+    >>> labels = dict(zip(pair.label_names, pair.labels_synthetic.T))
+    >>> from astropy.table import Table
+    >>> emulator = SpectrumEmulator(verbose=0).fit(Table(labels), pair.synthetic)
+    >>> translator = MeanShiftTranslator().fit(pair.synthetic, pair.observed)
+    >>> found = LineAttribution(emulator, translator).find(pair.observed, Table(labels))
+    >>> found.table.colnames[:4]
+    ['wavelength', 'width', 'depth', 'label']
+    """
+
+    def __init__(
+        self,
+        emulator: Any,
+        translator: Any,
+        *,
+        owners: Sequence[str] | None = None,
+        fdr: float = 0.05,
+        line_fwhm: float | None = None,
+        continuum_degree: int = 4,
+        n_folds: int = 8,
+    ) -> None:
+        self.emulator = emulator
+        self.translator = translator
+        self.owners = owners
+        self.fdr = fdr
+        self.line_fwhm = line_fwhm
+        self.continuum_degree = continuum_degree
+        self.n_folds = n_folds
+        self._translated = ObservedEmulator(emulator, translator)
+        self.label_names_ = tuple(emulator.label_names_)
+        self._candidates = choose_owners(self.label_names_, owners)
+        check_count(n_folds, "n_folds", minimum=2)
+        check_count(continuum_degree, "continuum_degree", minimum=-1)
+        _check_between(fdr, "fdr", 0.0, 1.0)
+        if line_fwhm is not None:
+            _check_between(line_fwhm, "line_fwhm", 0.0, np.inf)
+
+    def __repr__(self) -> str:
+        return f"LineAttribution({self.emulator!r}, {self.translator!r})"
+
+    def find(self, observed: Any, labels: Any) -> MissingLines:
+        """Find the lines that observed spectra have and synthetic ones lack.
+
+        Parameters
+        ----------
+        observed : spectra of shape (n_spectra, n_pixels)
+            At least 50. Their labels aren't needed.
+        labels : array-like, DataFrame or Table of shape (n_samples, n_labels)
+            A sample of the labels that the observed stars have as a population, such as those of
+            the synthetic spectra that the translator was fitted to. Jacobians are averaged over it.
+
+        Returns
+        -------
+        lines : MissingLines
+            The table of lines, Jacobians, errors and significances.
+
+        Raises
+        ------
+        GridMismatchError
+            If `observed` isn't on the emulator's grid.
+        ValueError
+            If `labels` aren't those of the emulator, or there are too few spectra.
+
+        Warns
+        -----
+        AttributionWarning
+            If the spectra say nothing about some owner, or the translator loses labels.
+        """
+        spectra = check_set(
+            observed, "observed", like=self._template(), like_name="emulator", min_rows=MIN_SPECTRA
+        )
+        sample = self._sample(labels)
+        synthetic, translated = (
+            _mean_jacobian(model, sample) for model in (self.emulator, self._translated)
+        )
+        self._warn_of_rank(sample)
+        sigma = estimate_sigma(synthetic)
+        if self.line_fwhm is not None:
+            sigma = self.line_fwhm / FWHM_PER_SIGMA
+        stars = AttributionStars(
+            spectra.filled().astype(float),
+            _weights(spectra),
+            sample,
+            emulator=self.emulator,
+            translated=self._translated,
+            folds=PixelFolds(
+                spectra.shape[1], self.n_folds, round(BLOCK * sigma), int(np.ceil(REACH * sigma))
+            ),
+            sigma=sigma,
+            degree=self.continuum_degree,
+        )
+        used = stars.screen()
+        inferred = stars.infer(slice(None), used, n_steps=3)
+        means = inferred.posterior(stars.population)[0][:, : stars.n_labels]
+        told = inferred.reliability(stars.population)[: stars.n_labels]
+        owners = group_owners(means, told, self._candidates)
+        self._warn_of_unattributable(owners)
+        slopes = stars.slopes(slice(None), inferred, stars.synthetic, owners, (0.0, sigma))
+        return gather(
+            stars,
+            inferred,
+            owners,
+            (synthetic, translated),
+            slopes,
+            used=used,
+            emulator=self.emulator,
+            fdr=self.fdr,
+        )
+
+    def _template(self) -> Spectra:
+        """Return a spectrum on the emulator's grid."""
+        return Spectra(
+            np.ones((1, count_pixels(self.emulator))),
+            self.emulator.wavelength_,
+            noise="exact",
+            medium=self._translated.medium_,
+        )
+
+    def _sample(self, labels: Any) -> np.ndarray:
+        names = (
+            self.label_names_ if hasattr(labels, "colnames") or hasattr(labels, "columns") else None
+        )
+        sample = label_array(labels, names, self._translated._label_units, input_name="labels")
+        if sample.shape[1] != len(self.label_names_) or len(sample) <= len(self.label_names_):
+            raise ValueError(
+                f"`labels` must be a sample of more than {len(self.label_names_)} stars with the "
+                f"emulator's labels, {', '.join(self.label_names_)}; got shape {sample.shape}; "
+                "give those that the synthetic spectra were made with."
+            )
+        return np.clip(sample.astype(float), *self.emulator.label_range_)
+
+    def _warn_of_rank(self, sample: np.ndarray) -> None:
+        """Warn if translated spectra depend on fewer combinations of labels than synthetic ones."""
+        middle, spread = sample.mean(axis=0, keepdims=True), sample.std(axis=0)
+        ranks = [
+            int(np.linalg.matrix_rank(np.nan_to_num(model.jacobian(middle)[0] * spread)))
+            for model in (self.emulator, self._translated)
+        ]
+        if ranks[1] < ranks[0]:
+            warnings.warn(
+                f"translated spectra follow {ranks[1]} combinations of labels, synthetic ones "
+                f"{ranks[0]}: lines of elements that the translator confuses are lost or wrong; "
+                f"fit it with n_shared of at least {ranks[0]}, or take MeanShiftTranslator.",
+                AttributionWarning,
+                stacklevel=3,
+            )
+
+    def _warn_of_unattributable(self, owners: Owners) -> None:
+        if owners.unattributable:
+            lost = ", ".join(self.label_names_[i] for i in owners.unattributable)
+            warnings.warn(
+                f"the spectra say nothing about {lost}: no line can be attributed to them, and "
+                "missing lines of theirs are not found; leave them out of `owners`, or add "
+                "wavelengths where they have lines.",
+                AttributionWarning,
+                stacklevel=3,
+            )
+
+
+def _mean_jacobian(model: Any, labels: np.ndarray) -> np.ndarray:
+    """Return derivatives averaged over labels, (n_pixels, n_labels)."""
+    some = labels[:: max(1, len(labels) // JACOBIAN_ROWS)][:JACOBIAN_ROWS]
+    chunks = [some[i : i + JACOBIAN_CHUNK] for i in range(0, len(some), JACOBIAN_CHUNK)]
+    return sum(model.jacobian(chunk).sum(axis=0) for chunk in chunks) / len(some)
+
+
+def _weights(spectra: Spectra) -> np.ndarray:
+    """Return inverse variances; where they aren't known, larger than they can be."""
+    weights = spectra.ivar.astype(float)
+    unknown = spectra.noise != "known"
+    level = np.median(np.abs(spectra.filled()[spectra.ivar > 0])) or 1.0
+    weights[unknown] *= (UNKNOWN_SNR / level) ** 2
+    return weights
+
+
+def _check_between(value: Any, name: str, low: float, high: float) -> None:
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not good or not low < float(value) < high:
+        limits = f"> {low:g}" if np.isinf(high) else f"between {low:g} and {high:g}"
+        raise ValueError(f"`{name}` must be a number {limits}; got {value!r}; change it.")
