@@ -1,5 +1,6 @@
 """The joint subspace of both domains: spectra as a few coefficients with known errors."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -93,6 +94,7 @@ def fit_subspace(
     known: tuple[np.ndarray, np.ndarray],
     n_components: int | None,
     rng: np.random.RandomState,
+    means: np.ndarray | None = None,
 ) -> Subspace:
     """Find the mean spectra and the joint components of two domains.
 
@@ -107,6 +109,8 @@ def fit_subspace(
         None takes as many as rise above the noise (see `count_components`), 20 at most.
     rng : RandomState
         Chooses rows of large sets, and starts the randomised decomposition.
+    means : ndarray of shape (2, n_pixels), default=None
+        Where they are known from more spectra than these, see `mean_spectra`.
 
     Returns
     -------
@@ -129,11 +133,14 @@ def fit_subspace(
            [1., 1.]])
     """
     good = tuple(w > 0 for w in weights)
-    means = _domain_means(flux, good)
+    # A component along pixels that a domain lacks would be unknown for all of its spectra.
+    seen = good[0].any(axis=0) & good[1].any(axis=0)
+    if means is None:
+        means = mean_spectra(*zip(*map(sum_spectra, flux, good), strict=True))
     parts, masks, kept = [], [], []
     for domain in (0, 1):
         rows = _some_rows(len(flux[domain]), rng)
-        masks.append(good[domain][rows])
+        masks.append(good[domain][rows] & seen)
         parts.append(
             np.where(masks[-1], flux[domain][rows] - means[domain], 0.0).astype(np.float32)
         )
@@ -216,14 +223,27 @@ def _shuffled(rows: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
     return np.take_along_axis(rows, rng.random_sample(rows.shape).argsort(axis=0), axis=0)
 
 
-def _domain_means(flux: tuple, good: tuple) -> np.ndarray:
-    """Return both mean spectra; a pixel that one domain lacks gets the other domain's mean."""
-    counts = np.stack([mask.sum(axis=0) for mask in good])
-    pairs = zip(flux, good, strict=True)
+def sum_spectra(flux: np.ndarray, good: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sum over good pixels and their number, of shape (n_pixels,) each."""
     # Single precision would lose digits over thousands of spectra.
-    sums = np.stack([np.where(m, f, 0).sum(axis=0, dtype=float) for f, m in pairs])
-    means = sums / np.maximum(counts, 1)
-    return np.where(counts > 0, means, means[::-1])
+    return np.where(good, flux, 0).sum(axis=0, dtype=float), good.sum(axis=0)
+
+
+def mean_spectra(sums: Sequence[np.ndarray], counts: Sequence[np.ndarray]) -> np.ndarray:
+    """Return both mean spectra; a pixel that one domain lacks gets the other domain's mean.
+
+    Parameters
+    ----------
+    sums, counts : two ndarrays of shape (n_pixels,)
+        Over the good pixels of each domain, synthetic first.
+
+    Returns
+    -------
+    means : ndarray of shape (2, n_pixels)
+    """
+    number = np.stack(counts)
+    means = np.stack(sums) / np.maximum(number, 1)
+    return np.where(number > 0, means, means[::-1])
 
 
 def _some_rows(n_rows: int, rng: np.random.RandomState) -> np.ndarray:

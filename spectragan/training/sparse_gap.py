@@ -1,0 +1,165 @@
+"""Which part of a gap is a change of the latents: the one that leaves a gap at fewest pixels."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.polynomial import chebyshev
+
+from spectragan.training.manifold import Manifold, Powers
+
+ITERATIONS = 20
+SOFTENING = 0.3  # of the median gap: pixels that differ less count fully
+CONTINUUM_DEGREE = 0  # of a factor between the domains; with 2 it is taken for labels
+BLOCK_PIXELS = 60  # of neighbours that err together
+N_RESAMPLES = 24
+CHUNK_PIXELS = 256
+RIDGE = 1e-9
+TINY = np.finfo(float).tiny
+
+
+@dataclass(frozen=True)
+class GapForms:
+    """Mean square of the gap at every pixel, as a quadratic form of what may be taken off it.
+
+    Attributes
+    ----------
+    n_latents : int
+    square : ndarray of shape (n_pixels, n, n)
+    linear : ndarray of shape (n_pixels, n)
+    constant : ndarray of shape (n_pixels,)
+    """
+
+    n_latents: int
+    square: np.ndarray
+    linear: np.ndarray
+    constant: np.ndarray
+
+    def sizes(self, change: np.ndarray) -> np.ndarray:
+        """Return the rms gap at every pixel, less what `change` takes off.
+
+        Parameters
+        ----------
+        change : ndarray of shape (n,)
+
+        Returns
+        -------
+        sizes : ndarray of shape (n_pixels,)
+        """
+        left = self.constant - 2 * self.linear @ change
+        left += np.einsum("pst,s,t->p", self.square, change, change)
+        return np.sqrt(np.maximum(left, 0.0))
+
+    def shift(self, change: np.ndarray) -> np.ndarray:
+        """Return the part of `change` that moves the latents.
+
+        Parameters
+        ----------
+        change : ndarray of shape (n,)
+
+        Returns
+        -------
+        shift : ndarray of shape (n_latents, n_latents + 1)
+            Constants, then slopes.
+        """
+        size = self.n_latents * (self.n_latents + 1)
+        return change[:size].reshape(self.n_latents, -1)
+
+
+def gap_forms(manifold: Manifold, gap: np.ndarray, latents: np.ndarray) -> GapForms:
+    """Return the quadratic forms of a gap, averaged over some spectra.
+
+    Parameters
+    ----------
+    manifold : Manifold
+    gap : ndarray of shape (n_latents + 1, n_pixels)
+        Its mean and slopes.
+    latents : ndarray of shape (n_spectra, n_latents)
+
+    Returns
+    -------
+    forms : GapForms
+    """
+    terms = Powers(latents.shape[1], 1)(latents)
+    slopes = manifold.powers.jacobian(latents)
+    n, n_pixels = len(terms), gap.shape[1]
+    continuum = chebyshev.chebvander(np.linspace(-1, 1, n_pixels), CONTINUUM_DEGREE)
+    size = slopes.shape[2] * terms.shape[1] + continuum.shape[1]
+    square = np.empty((n_pixels, size, size))
+    linear, constant = np.empty((n_pixels, size)), np.empty(n_pixels)
+    everywhere = manifold.powers(latents)
+    for begin in range(0, n_pixels, CHUNK_PIXELS):
+        pixels = slice(begin, begin + CHUNK_PIXELS)
+        change = np.einsum("ntk,tp->pnk", slopes, manifold.coefficients[:, pixels])
+        moved = (change[..., None] * terms[:, None]).reshape(-1, n, size - continuum.shape[1])
+        flux = (everywhere @ manifold.coefficients[:, pixels]).T
+        design = np.concatenate([moved, flux[..., None] * continuum[pixels, None]], axis=2)
+        present = (terms @ gap[:, pixels]).T
+        square[pixels] = design.transpose(0, 2, 1) @ design / n
+        linear[pixels] = np.einsum("pns,pn->ps", design, present) / n
+        constant[pixels] = (present**2).mean(axis=1)
+    return GapForms(latents.shape[1], square, linear, constant)
+
+
+def find_sparsest(
+    forms: GapForms,
+    counts: np.ndarray | None = None,
+    start: np.ndarray | None = None,
+    n_iterations: int = ITERATIONS,
+) -> np.ndarray:
+    r"""Find the change of the latents after which the fewest pixels have a gap.
+
+    .. math:: \min_{D, c} \sum_j \sqrt{\langle (g_j(z) - J_j(z)\, D\, (1, z)
+              - s_j(z)\, T_j c)^2 \rangle_z},
+
+    a sum of norms, by iteratively reweighted least squares. The last term is a smooth factor
+    between the domains: continua that differ are neither labels nor lines.
+
+    Parameters
+    ----------
+    forms : GapForms
+    counts : ndarray of shape (n_pixels,), default=None
+        How often a pixel counts; None is once.
+    start : ndarray of shape (n,), default=None
+        Where to start; None is no change.
+    n_iterations : int, default=20
+
+    Returns
+    -------
+    change : ndarray of shape (n,)
+        Elements of D, then of c.
+    """
+    size = forms.linear.shape[1]
+    change = np.zeros(size) if start is None else start
+    once = np.ones(len(forms.constant)) if counts is None else counts
+    for _ in range(n_iterations):
+        gap = forms.sizes(change)
+        soft = max(SOFTENING * float(np.median(gap)), TINY)
+        weights = once / np.hypot(gap / soft, 1.0)
+        total = np.tensordot(weights, forms.square, axes=1)
+        total += max(RIDGE * np.trace(total) / size, TINY) * np.eye(size)
+        change = np.linalg.solve(total, weights @ forms.linear)
+    return change
+
+
+def resampled_error(forms: GapForms, change: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
+    """Return the scatter of the constant shift over pixels, resampled in blocks.
+
+    Parameters
+    ----------
+    forms : GapForms
+    change : ndarray of shape (n,)
+        Of all pixels.
+    rng : RandomState
+
+    Returns
+    -------
+    error : ndarray of shape (n_latents,)
+    """
+    blocks = np.arange(len(forms.constant)) // BLOCK_PIXELS
+    n_blocks = blocks[-1] + 1
+    draws = []
+    for _ in range(N_RESAMPLES):
+        drawn = rng.randint(n_blocks, size=n_blocks)
+        counts = np.bincount(drawn, minlength=n_blocks)[blocks].astype(float)
+        draws.append(forms.shift(find_sparsest(forms, counts, change, ITERATIONS // 2))[:, 0])
+    return np.std(draws, axis=0)
