@@ -15,6 +15,7 @@ _HOMES = {
         "Broadener",
         "ContinuumNormalizer",
         "HarmonizationReport",
+        "LazySpectra",
         "NoiseInjector",
         "OutlierInterpolator",
         "Resampler",
@@ -29,17 +30,23 @@ _HOMES = {
     # A home of its own: FITS and tables take a while to import, and most steps need neither.
     "spectragan.spectra.reading": ("read_spectra",),
     "spectragan.exceptions": (
+        "CheckpointError",
+        "CheckpointWarning",
+        "AttributionWarning",
         "ContinuumWarning",
         "DomainScaleWarning",
         "GridMismatchError",
         "LabelExtrapolationWarning",
+        "LabelMismatchWarning",
         "MissingWavelengthWarning",
+        "ModelFileError",
         "NaNFluxWarning",
         "NoiseWarning",
         "SkippedFileWarning",
         "SpectraganWarning",
         "SpectrumFileError",
         "SubspaceTruncationWarning",
+        "TrainingHealthWarning",
         "VelocityWarning",
     ),
     "spectragan.estimators": (
@@ -51,7 +58,15 @@ _HOMES = {
         "SpectrumEmulator",
         "StarNetRegressor",
     ),
-    "spectragan.diagnostics": ("compare_labels", "cycle_scores", "gap_scores", "tsne_gap"),
+    "spectragan.persistence": ("load", "model_card"),
+    "spectragan.diagnostics": (
+        "LineAttribution",
+        "compare_labels",
+        "cycle_scores",
+        "gap_scores",
+        "pseudo_pair_score",
+        "tsne_gap",
+    ),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _SUBPACKAGES = ("datasets", "diagnostics", "estimators", "exceptions", "networks", "spectra")

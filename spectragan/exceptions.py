@@ -4,17 +4,23 @@ Everything else that goes wrong is a plain `ValueError` or `TypeError`.
 """
 
 __all__ = [
+    "AttributionWarning",
+    "CheckpointError",
+    "CheckpointWarning",
     "ContinuumWarning",
     "DomainScaleWarning",
     "GridMismatchError",
     "LabelExtrapolationWarning",
+    "LabelMismatchWarning",
     "MissingWavelengthWarning",
+    "ModelFileError",
     "NaNFluxWarning",
     "NoiseWarning",
     "SkippedFileWarning",
     "SpectraganWarning",
     "SpectrumFileError",
     "SubspaceTruncationWarning",
+    "TrainingHealthWarning",
     "VelocityWarning",
 ]
 
@@ -30,6 +36,10 @@ class SpectraganWarning(UserWarning):
         warnings.simplefilter("ignore", NaNFluxWarning)  # one
         warnings.simplefilter("ignore", SpectraganWarning)  # all
     """
+
+
+class AttributionWarning(SpectraganWarning):
+    """Spectra or translator say too little about labels to attribute lines to them."""
 
 
 class NaNFluxWarning(SpectraganWarning):
@@ -48,6 +58,14 @@ class LabelExtrapolationWarning(SpectraganWarning):
     """Labels lie outside the range that the model was trained on."""
 
 
+class LabelMismatchWarning(SpectraganWarning):
+    """The labels of the two domains seem to be distributed differently."""
+
+
+class TrainingHealthWarning(SpectraganWarning):
+    """The adversarial game went wrong; the message says how, and what was done."""
+
+
 class MissingWavelengthWarning(SpectraganWarning):
     """Spectra lack wavelengths, or those that a step is about: it changes nothing."""
 
@@ -64,8 +82,16 @@ class SubspaceTruncationWarning(SpectraganWarning):
     """Real structure of the spectra lies outside the subspace that the model works in."""
 
 
+class CheckpointWarning(SpectraganWarning):
+    """A checkpoint can't be written, or can't be read and an older one takes its place."""
+
+
 class GridMismatchError(ValueError):
     """Two sets of spectra aren't on one wavelength grid; resample one onto the other first."""
+
+
+class ModelFileError(ValueError):
+    """A model can't be saved as a file, or a file isn't a model; the message says why."""
 
 
 class SkippedFileWarning(SpectraganWarning):
@@ -74,3 +100,7 @@ class SkippedFileWarning(SpectraganWarning):
 
 class SpectrumFileError(ValueError):
     """A file can't be read as spectra; the message names the file, the cause and a remedy."""
+
+
+class CheckpointError(ValueError):
+    """A fit can't be kept in, or resumed from, a directory; the message names the difference."""

@@ -14,28 +14,35 @@ PACKAGE = Path(spectragan.__file__).parent
 ROOT = Path(__file__).parents[1]
 LAYERS = ("spectra", "networks", "training", "estimators", "diagnostics")
 
-# What each part may import from spectragan, beside itself. `exceptions` is a leaf for all.
-LEFT_OF = {layer: {*LAYERS[:index], "exceptions"} for index, layer in enumerate(LAYERS)}
+# What each part may import from spectragan, beside itself. `exceptions` is a leaf for all, and
+# so is `persistence`, which knows classes by their names alone.
+LEAVES = {"exceptions", "persistence"}
+LEFT_OF = {layer: {*LAYERS[:index], *LEAVES} for index, layer in enumerate(LAYERS)}
 # Networks work on tensors alone: they may not even see what is left of them.
 LEFT_OF["networks"] = {"exceptions"}
+LEFT_OF["training"].add("persistence")  # checkpoints are files of the same layout
 LEFT_OF["datasets"] = {"spectra", "exceptions"}
 LEFT_OF["exceptions"] = set()
+LEFT_OF["persistence"] = {"exceptions"}
 
 # What each part may import from elsewhere, beside the standard library.
 SCIENCE = {"numpy", "scipy", "sklearn"}
 OUTSIDE = {
     # tqdm: reading thousands of files takes a while, and the bar says that it goes on.
-    "spectra": SCIENCE | {"astropy", "specutils", "tqdm"},
+    # dask and h5py: spectra over their arrays are computed together, and found again.
+    "spectra": SCIENCE | {"astropy", "specutils", "tqdm", "dask", "h5py"},
     "networks": {"torch"},
     "training": SCIENCE | {"torch", "skorch", "tqdm"},
-    "estimators": SCIENCE | {"torch", "skorch", "tqdm", "astropy"},
+    "estimators": SCIENCE | {"torch", "skorch", "tqdm", "astropy", "dask"},
     "diagnostics": SCIENCE | {"astropy", "openTSNE", "matplotlib"},
     "datasets": SCIENCE | {"astropy"},
     "exceptions": set(),
+    # torch and skorch: for networks, inside functions, since `spectra` never sees them.
+    "persistence": SCIENCE | {"astropy", "torch", "skorch"},
 }
 
 # Imported only inside the function that needs them: most users never call it.
-LATE = {"specutils", "matplotlib", "openTSNE", "pandas"}
+LATE = {"dask", "h5py", "specutils", "matplotlib", "openTSNE", "pandas"}
 
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 60  # without its docstring; about 10 is normal, above 40 is rare

@@ -1,6 +1,7 @@
 """What all translators share: reading two domains, and turning spectra into other spectra."""
 
 from abc import ABCMeta, abstractmethod
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,13 +9,17 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.estimators.dask_rows import check_left_to_dask, holds_dask, transform_dask
 from spectragan.estimators.distances import sliced_wasserstein
+from spectragan.estimators.streaming import BATCH_ROWS, as_rows, read_blocks, write_blocks
+from spectragan.estimators.translator_data import complete, memory_data, translated_spectra
 from spectragan.estimators.translator_input import (
     MIN_SPECTRA,
     check_latent_shape,
     holds_spectra,
     usable_rows,
 )
+from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra import (
     Spectra,
     check_domain,
@@ -25,7 +30,7 @@ from spectragan.spectra import (
 )
 from spectragan.spectra.domains import DOMAINS
 from spectragan.spectra.inputs import check_count, check_set, make_rng
-from spectragan.training.representation import DomainData, SubspaceRepresentation
+from spectragan.training.representation import SubspaceRepresentation
 
 SYNTHETIC, OBSERVED = 0, 1
 MIN_PIXELS = 2
@@ -47,7 +52,7 @@ class Latents(NamedTuple):
     split: np.ndarray
 
 
-class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseTranslator(SaveMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of all translators between the synthetic and the observed domain.
 
     Notes
@@ -56,18 +61,24 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
     `_translate`, `_push_forward`, `_encode` and `_decode`.
     """
 
-    def transform(self, X: Any) -> Any:
+    def transform(self, X: Any, *, out: Any = None, chunk_size: int | None = None) -> Any:
         """Translate synthetic spectra into observed ones.
 
         Parameters
         ----------
         X : spectra of shape (n_spectra, n_pixels)
             Synthetic: every row is taken for one.
+        out : array, memory map, h5py or zarr data set of shape (n_spectra, n_pixels), default=None
+            Where to write the translated flux, float32 or float64, NaN in masked rows, pixels in
+            the order of ``X.spectral_axis``.
+        chunk_size : int, default=None
+            Rows read at a time, rounded up to multiples of 512; results don't depend on it.
 
         Returns
         -------
-        translated : like X
-            Noise "exact". A row whose pixels are all masked stays masked.
+        translated : like X, or `out`
+            Noise "exact". A row whose pixels are all masked stays masked. Dask arrays, and lazy
+            spectra over such, stay lazy.
 
         Raises
         ------
@@ -75,21 +86,29 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             Before `fit`.
         GridMismatchError
             If `X` isn't on the grid of `fit`.
+        TypeError, ValueError
+            If `out` has another shape or type or is read-only, or `chunk_size` isn't at least 1.
         """
-        return self._transform_domain(X, SYNTHETIC)
+        return self._transform_domain(X, SYNTHETIC, out, chunk_size)
 
-    def inverse_transform(self, X: Any) -> Any:
+    def inverse_transform(self, X: Any, *, out: Any = None, chunk_size: int | None = None) -> Any:
         """Translate observed spectra into synthetic ones.
 
         Parameters
         ----------
         X : spectra of shape (n_spectra, n_pixels)
             Observed: every row is taken for one.
+        out : array, memory map, h5py or zarr data set of shape (n_spectra, n_pixels), default=None
+            Where to write the translated flux, float32 or float64, NaN in masked rows, pixels in
+            the order of ``X.spectral_axis``.
+        chunk_size : int, default=None
+            Rows read at a time, rounded up to multiples of 512; results don't depend on it.
 
         Returns
         -------
-        translated : like X
-            Noise "exact". A row whose pixels are all masked stays masked.
+        translated : like X, or `out`
+            Noise "exact". A row whose pixels are all masked stays masked. Dask arrays, and lazy
+            spectra over such, stay lazy.
 
         Raises
         ------
@@ -97,8 +116,10 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             Before `fit`.
         GridMismatchError
             If `X` isn't on the grid of `fit`.
+        TypeError, ValueError
+            If `out` has another shape or type or is read-only, or `chunk_size` isn't at least 1.
         """
-        return self._transform_domain(X, OBSERVED)
+        return self._transform_domain(X, OBSERVED, out, chunk_size)
 
     def encode(self, X: Any, domain: int | str) -> Latents:
         """Return the latents of spectra.
@@ -221,16 +242,16 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         rng = np.random.default_rng(0)
         n = min(len(drawn), len(observed))
         a, b = (
-            _complete(part[np.sort(rng.permutation(len(part))[:n])]) for part in (drawn, observed)
+            complete(part[np.sort(rng.permutation(len(part))[:n])]) for part in (drawn, observed)
         )
         scatter = float(np.sqrt(b.var(axis=0).mean())) or 1.0
         return -sliced_wasserstein(a, b, SCORE_DIRECTIONS, rng) / scatter
 
-    def _fit_domains(self, X: Any, y: Any) -> tuple[Spectra, Spectra]:
+    def _fit_domains(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Spectra, Spectra]:
         """Read and check the two domains of `fit`; rows without a good pixel are left out."""
         synthetic, observed = (
             usable_rows(part, name)
-            for name, part in zip(DOMAINS, self._read_domains(X, y, reset=True), strict=True)
+            for name, part in zip(DOMAINS, self._read_domains(X, y, reset=reset), strict=True)
         )
         check_domain_scales(synthetic, observed)
         return synthetic, observed
@@ -265,18 +286,34 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
             )
         return spectra
 
-    def _transform_domain(self, X: Any, domain: int) -> Any:
+    def _transform_domain(self, X: Any, domain: int, out: Any, chunk_size: int | None) -> Any:
         check_is_fitted(self)
-        spectra = self._validate(X, reset=False)
-        flux = self._translate(self._input(spectra, domain), domain)
-        # Nothing is known about a star without pixels: a mean star would be an invention.
-        seen = np.broadcast_to((spectra.ivar > 0).any(axis=1, keepdims=True), spectra.shape)
-        result = spectra.with_flux(flux.astype(spectra.dtype), seen.astype(spectra.dtype), "exact")
-        return like_input(result, X)
+        if holds_dask(X):
+            check_left_to_dask(out=out, chunk_size=chunk_size)
+            return transform_dask(self, X, domain)
+        spectra = self._validate(X if out is None else as_rows(X), reset=False)
+        if out is not None:
+            function = partial(self._translated, domain=domain)
+            return write_blocks(out, spectra, chunk_size, function)
+        flux = np.empty(spectra.shape, spectra.dtype)
+        for rows, block in read_blocks(spectra, chunk_size):
+            flux[rows] = self._translated(block, domain)
+        return like_input(translated_spectra(spectra, flux), X)
+
+    def _translated(self, spectra: Spectra, domain: int) -> np.ndarray:
+        """Return translated flux in the precision of `spectra`, NaN in rows without a pixel."""
+        flux = np.empty(spectra.shape, spectra.dtype)
+        for start in range(0, len(spectra), BATCH_ROWS):
+            batch = spectra[start : start + BATCH_ROWS]
+            translated = self._translate(self._input(batch, domain), domain)
+            # Nothing is known about a star without pixels: a mean star would be an invention.
+            seen = (batch.ivar > 0).any(axis=1, keepdims=True)
+            flux[start : start + len(batch)] = np.where(seen, translated, np.nan)
+        return flux
 
     def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
         """Return flux of shape (n_spectra, n_pixels), float64, masked pixels filled."""
-        return SubspaceRepresentation(self.subspace_).fill(domain_data(spectra), domain)
+        return SubspaceRepresentation(self.subspace_).fill(memory_data(spectra), domain)
 
     @abstractmethod
     def _translate(
@@ -309,30 +346,3 @@ class BaseTranslator(TransformerMixin, BaseEstimator, metaclass=ABCMeta):
         tags.classifier_tags = ClassifierTags(multi_class=False)
         tags.input_tags.allow_nan = True
         return tags
-
-
-def domain_data(spectra: Spectra) -> DomainData:
-    """Return what training needs of `spectra`, as numbers.
-
-    Parameters
-    ----------
-    spectra : Spectra
-
-    Returns
-    -------
-    data : DomainData
-    """
-    return DomainData(
-        flux=spectra.filled(),
-        weights=np.asarray(spectra.ivar),
-        known=spectra.noise == "known",
-        exact=spectra.noise == "exact",
-    )
-
-
-def _complete(spectra: Spectra) -> np.ndarray:
-    """Return flux with masked pixels at the mean of the good ones."""
-    good = spectra.ivar > 0
-    flux = spectra.filled().astype(float)
-    mean = flux.sum(axis=0) / np.maximum(good.sum(axis=0), 1)
-    return np.where(good, flux, mean)

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents, domain_data
+from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
+from spectragan.estimators.translator_data import domain_data
 from spectragan.training.representation import DomainData
+from spectragan.training.stored_domain import stored_means
 from spectragan.training.subspace import fit_subspace, noise_free_covariance
 
 # Relative to the largest variance of a component: below it, a map would only amplify noise.
@@ -45,14 +47,17 @@ class _AffineTranslator(BaseTranslator):
         ValueError
             If a domain is missing or has fewer than 2 usable spectra.
         """
-        parts = [domain_data(part) for part in self._fit_domains(X, y)]
+        rng = np.random.RandomState(0)
+        whole = [domain_data(part) for part in self._fit_domains(X, y)]
+        parts = [data.sample(rng) for data in whole]
         flux, weights = (tuple(getattr(p, name) for p in parts) for name in ("flux", "weights"))
         self.subspace_ = fit_subspace(
             flux,
             weights,
             known=(parts[SYNTHETIC].known, parts[OBSERVED].known),
             n_components=self.n_components,
-            rng=np.random.RandomState(0),
+            rng=rng,
+            means=stored_means(whole),
         )
         self._matrix = self._learn_map(parts)
         self.n_shared_, self.n_split_ = len(self.subspace_.components), 0

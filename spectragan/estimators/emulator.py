@@ -1,33 +1,36 @@
 """`SpectrumEmulator`: labels in, spectrum out, fast and differentiable."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.estimators.checkpointing import open_fit
 from spectragan.estimators.emulator_input import (
     check_grid,
     check_parameters,
     noise_variance,
     read_spectra,
+    read_training,
+    training_settings,
 )
 from spectragan.estimators.labels import column_units, label_array, named_columns, warn_outside
+from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra import Spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.training.device import resolve_device
-from spectragan.training.emulator_fit import EmulatorSettings, fit_emulator
-from spectragan.training.emulator_net import TrunkSettings
+from spectragan.training.emulator_fit import fit_emulator
 from spectragan.training.padding import map_padded
 from spectragan.training.seeding import seeded
 
 PREDICT_ROWS = 64  # a fixed batch: small enough for one star at a time, large enough for many
 
 
-class SpectrumEmulator(RegressorMixin, BaseEstimator):
+class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
     r"""Emulate spectra: labels in, spectrum out, with exact derivatives.
 
     Spectra are compressed to a mean and components, weighted by inverse variance. Each
@@ -53,6 +56,11 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Share of the stars beyond `n_centers` that is held out to stop early and to keep the best
         epoch, or no network at all if it doesn't help.
+    checkpoint : str or path-like, default=None
+        Directory of this fit alone that keeps the state of the network, for ``fit(resume=True)``.
+        With fewer than ``n_centers + 100`` stars there is no network, and nothing is kept.
+    checkpoint_every : int, default=1
+        Epochs from one checkpoint to the next; the last two are kept.
     random_state : int, RandomState instance or None, default=None
         An int gives bit-identical emulators on one machine.
     device : str, default="auto"
@@ -135,6 +143,8 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         batch_size: int = 256,
         learning_rate: float = 3e-3,
         validation_fraction: float = 0.1,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 1,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         verbose: int = 1,
@@ -146,11 +156,13 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> "SpectrumEmulator":
+    def fit(self, X: Any, y: Any, *, resume: bool = False) -> "SpectrumEmulator":
         """Learn spectra as a function of labels.
 
         Parameters
@@ -160,6 +172,9 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         y : Spectra, specutils object, list of them, or array-like of shape (n_samples, n_pixels)
             The spectra, dimensionless. Pixels with ivar 0 are ignored. One-dimensional numbers
             of shape (n_samples,) are taken as spectra of one pixel.
+        resume : bool, default=False
+            Whether to go on from the newest readable checkpoint, as if training had never
+            stopped; without one, training starts anew.
 
         Returns
         -------
@@ -168,9 +183,17 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
 
         Raises
         ------
+        CheckpointError
+            If `checkpoint` can't be used, or holds checkpoints: of other data or parameters with
+            `resume`, any without.
         ValueError
             If labels aren't finite, or labels and spectra aren't equally many, at least two, or
             no pixel is good, or a parameter is out of its range.
+
+        Warns
+        -----
+        CheckpointWarning
+            If a checkpoint can't be written or read; training goes on.
         """
         check_parameters(self)
         device = resolve_device(self.device)
@@ -178,17 +201,17 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
         good = spectra.ivar > 0
         variance = noise_variance(spectra)
         flux = spectra.filled().astype(float)
-        trunk = TrunkSettings(
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            validation_fraction=self.validation_fraction,
-            device=device,
-            verbose=self.verbose,
-        )
-        settings = EmulatorSettings(self.n_components, self.n_centers, tuple(self.hidden), trunk)
-        with seeded(self.random_state, device) as rng:
-            self.net_ = fit_emulator(labels, flux, variance, good, settings, rng=rng)
+        checkpoints = open_fit(self, {"labels": labels, "spectra": spectra}, resume=resume)
+        with seeded(checkpoints.seeds, device) as rng:
+            self.net_ = fit_emulator(
+                labels,
+                flux,
+                variance,
+                good,
+                training_settings(self, device),
+                rng=rng,
+                checkpoints=checkpoints,
+            )
         return self
 
     def predict(self, X: Any) -> np.ndarray:
@@ -288,23 +311,7 @@ class SpectrumEmulator(RegressorMixin, BaseEstimator):
 
     def _read_training(self, X: Any, y: Any) -> tuple[np.ndarray, Spectra]:
         """Check labels and spectra, and set the attributes that describe them."""
-        if y is None:
-            raise ValueError(
-                "SpectrumEmulator requires y to be passed, but the target y is None; call "
-                "fit(labels, spectra)."
-            )
-        labels = label_array(X)
-        spectra = read_spectra(y)
-        check_consistent_length(labels, spectra)
-        if len(labels) < 2:
-            raise ValueError(
-                "`X` and `y` must hold at least 2 spectra with labels; got 1 sample; add spectra."
-            )
-        if not (spectra.ivar > 0).any():
-            raise ValueError(
-                "`y` must have at least one pixel with ivar > 0; got all pixels masked; check the "
-                "mask (True means bad) and the flux for NaN."
-            )
+        labels, spectra = read_training(X, y)
         names = named_columns(X)
         self.label_names_ = names or tuple(f"label_{i}" for i in range(labels.shape[1]))
         if names is not None:

@@ -4,12 +4,17 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+import torch
+from sklearn.utils import check_consistent_length
 
+from spectragan.estimators.labels import label_array
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.grid import same_axis
 from spectragan.spectra.validation import is_masked
+from spectragan.training.emulator_fit import EmulatorSettings
+from spectragan.training.emulator_net import TrunkSettings
 
 LOWEST = {"n_components": 1, "n_centers": 2, "max_epochs": 0, "batch_size": 1}
 
@@ -44,6 +49,30 @@ def check_parameters(estimator: Any) -> None:
         )
 
 
+def training_settings(estimator: Any, device: torch.device) -> EmulatorSettings:
+    """Return how an emulator is trained.
+
+    Parameters
+    ----------
+    estimator : SpectrumEmulator
+    device : torch.device
+
+    Returns
+    -------
+    settings : EmulatorSettings
+    """
+    trunk = TrunkSettings(
+        max_epochs=estimator.max_epochs,
+        batch_size=estimator.batch_size,
+        learning_rate=estimator.learning_rate,
+        validation_fraction=estimator.validation_fraction,
+        device=device,
+        verbose=estimator.verbose,
+    )
+    hidden = tuple(estimator.hidden)
+    return EmulatorSettings(estimator.n_components, estimator.n_centers, hidden, trunk)
+
+
 def read_spectra(y: Any) -> Spectra:
     """Return spectra; numbers of shape (n_samples,) become one pixel each.
 
@@ -72,6 +101,44 @@ def read_spectra(y: Any) -> Spectra:
             "such rows."
         )
     return Spectra(column[:, None], None)
+
+
+def read_training(X: Any, y: Any) -> tuple[np.ndarray, Spectra]:
+    """Return labels and spectra to fit an emulator to.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_samples, n_labels), DataFrame, Table or QTable
+    y : Spectra, specutils object, list of them, or array-like
+
+    Returns
+    -------
+    labels : ndarray of shape (n_samples, n_labels)
+    spectra : Spectra
+
+    Raises
+    ------
+    ValueError
+        If they aren't equally many, at least two, or no pixel is good.
+    """
+    if y is None:
+        raise ValueError(
+            "SpectrumEmulator requires y to be passed, but the target y is None; call "
+            "fit(labels, spectra)."
+        )
+    labels = label_array(X)
+    spectra = read_spectra(y)
+    check_consistent_length(labels, spectra)
+    if len(labels) < 2:
+        raise ValueError(
+            "`X` and `y` must hold at least 2 spectra with labels; got 1 sample; add spectra."
+        )
+    if not (spectra.ivar > 0).any():
+        raise ValueError(
+            "`y` must have at least one pixel with ivar > 0; got all pixels masked; check the "
+            "mask (True means bad) and the flux for NaN."
+        )
+    return labels, spectra
 
 
 def noise_variance(spectra: Spectra) -> np.ndarray:

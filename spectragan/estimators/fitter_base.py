@@ -16,11 +16,13 @@ from spectragan.estimators.fitter_calibration import (
     inflation_from_labels,
     inflation_from_residuals,
 )
-from spectragan.estimators.fitter_machine import FitterMachine, row_chunks
+from spectragan.estimators.fitter_machine import FitterMachine
 from spectragan.estimators.fitter_model import thaw
 from spectragan.estimators.fitter_table import standard_errors
 from spectragan.estimators.labels import label_array, named_columns
 from spectragan.estimators.observed import check_grids, count_pixels, is_fitted
+from spectragan.estimators.streaming import row_chunks
+from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra import Spectra, validate_spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import make_rng
@@ -30,7 +32,7 @@ HELD_OUT = 0.2  # of the spectra an emulator is trained on, to measure errors fi
 FEWEST_HELD_OUT = 20  # errors from fewer stars would be worse than none
 
 
-class BaseFitter(RegressorMixin, BaseEstimator):
+class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
     """Base of `ParameterFitter`: holds a fitted emulator and the machine that fits with it."""
 
     emulator: Any

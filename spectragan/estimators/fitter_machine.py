@@ -1,6 +1,5 @@
 """What `ParameterFitter` makes of its parameters: one object that fits spectra in chunks."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from spectragan.estimators.fitter_parameters import (
 )
 from spectragan.estimators.label_hull import LabelHull
 from spectragan.spectra import Spectra
-from spectragan.spectra.convert import kind_of
 from spectragan.training.chi_square import Prior
 from spectragan.training.forward_model import ForwardModel
 from spectragan.training.label_fit import FitSettings, LabelFit, LabelFitter, join_fits
@@ -216,22 +214,6 @@ def continuum_terms(
     x = np.arange(n_pixels) if axis is None else axis.value
     x = 2 * (x - x[0]) / max(x[-1] - x[0], np.finfo(float).tiny) - 1
     return _tensor(np.polynomial.chebyshev.chebvander(x, degree).T.copy())
-
-
-def row_chunks(X: Any, chunk_size: int) -> Iterator[Any]:
-    """Yield `X` in pieces of at most `chunk_size` rows, where that can be had without a copy.
-
-    Parameters
-    ----------
-    X : spectra
-    chunk_size : int
-    """
-    sliceable = isinstance(X, Spectra) or (kind_of(X) == "array" and isinstance(X, np.ndarray))
-    if not sliceable or np.ndim(X) != 2 or len(X) <= chunk_size:
-        yield X
-        return
-    for start in range(0, len(X), chunk_size):
-        yield X[start : start + chunk_size]
 
 
 def _insert(values: np.ndarray, position: int, added: np.ndarray) -> np.ndarray:

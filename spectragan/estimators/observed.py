@@ -9,11 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.estimators.base import SYNTHETIC
 from spectragan.exceptions import GridMismatchError
+from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra import Spectra
 from spectragan.spectra.grid import same_axis
 
 
-class ObservedEmulator:
+class ObservedEmulator(SaveMixin):
     """Emulate observed spectra: labels to a synthetic spectrum, translated.
 
     Parameters

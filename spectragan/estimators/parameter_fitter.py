@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable
 
+from spectragan.estimators.dask_rows import holds_dask
 from spectragan.estimators.fitter_base import BaseFitter, read_labels
 from spectragan.estimators.fitter_model import thaw
 from spectragan.estimators.fitter_parameters import check_parameters
 from spectragan.estimators.fitter_posterior import log_probability, unit_cube_to_prior
-from spectragan.estimators.fitter_table import make_table, standard_errors
+from spectragan.estimators.fitter_stream import gather_fits, predict_labels
+from spectragan.estimators.fitter_table import make_table
 from spectragan.estimators.observed import is_fitted
 from spectragan.spectra import as_spectra, like_input, validate_spectra
-from spectragan.training.label_fit import LabelFit, join_fits
+from spectragan.training.label_fit import join_fits
 
 
 class ParameterFitter(BaseFitter):
@@ -184,20 +186,24 @@ class ParameterFitter(BaseFitter):
         self.err_inflation_ = factors
         return self
 
-    def predict(self, X: Any, return_std: bool = False, return_cov: bool = False) -> Any:
+    def predict(
+        self, X: Any, return_std: bool = False, return_cov: bool = False, *, out: Any = None
+    ) -> Any:
         """Fit labels to spectra.
 
         Parameters
         ----------
         X : spectra of shape (n_spectra, n_pixels)
-            Observed. They are read in chunks: arrays and `Spectra` over a memory map may be
-            larger than the memory.
+            Observed. They are read in chunks: arrays and `LazySpectra` may be larger than the
+            memory. Dask arrays, and lazy spectra over such, give dask arrays.
         return_std, return_cov : bool, default=False
             Also return standard errors, or covariances.
+        out : array or data set like labels, or tuple of as many as there are results, default=None
+            Where to write the results, float32 or float64.
 
         Returns
         -------
-        labels : ndarray of shape (n_spectra, n_labels), or (n_spectra,) if fitted to such
+        labels : ndarray of shape (n_spectra, n_labels), or (n_spectra,) if fitted to such; or `out`
             NaN where a spectrum has no more good pixels than there are parameters, or none of
             its models is finite; `fit_table` tells why.
         std : ndarray like labels
@@ -212,20 +218,15 @@ class ParameterFitter(BaseFitter):
         GridMismatchError
             If `X` isn't on the emulator's grid.
         ValueError
-            If both errors are asked for, or a parameter breaks its rule.
+            If both errors are asked for, `out` doesn't fit, or a parameter breaks its rule.
         """
         if return_std and return_cov:
             raise ValueError(
                 "`return_std` and `return_cov` must not both be True; got both; the diagonal of "
                 "the covariance holds the squares of the other."
             )
-        ready = self._ready()
-        n_labels = len(ready._names)
-        fit = join_fits([_labels_only(part, n_labels) for _, part in ready._fits(X)])
-        labels = ready._shaped(fit.parameters)
-        if return_cov:
-            return labels, fit.covariance
-        return (labels, ready._shaped(standard_errors(fit.covariance))) if return_std else labels
+        results = predict_labels(self._ready(), X, return_std, return_cov, out)
+        return results if return_std or return_cov else results[0]
 
     def fit_table(self, X: Any) -> QTable:
         """Fit labels to spectra, and tell all about the fits.
@@ -253,8 +254,8 @@ class ParameterFitter(BaseFitter):
             If `X` isn't on the emulator's grid.
         """
         ready = self._ready()
-        fit = join_fits([part for _, part in ready._fits(X)])
-        return make_table(fit, ready._machine, ready._units)
+        fits = gather_fits(ready, X) if holds_dask(X) else [part for _, part in ready._fits(X)]
+        return make_table(join_fits(fits), ready._machine, ready._units)
 
     def best_model(self, X: Any) -> Any:
         """Return the best-fitting model of every spectrum.
@@ -340,11 +341,3 @@ class ParameterFitter(BaseFitter):
             If `u` has another shape or leaves 0 to 1.
         """
         return unit_cube_to_prior(self._ready()._machine, u)
-
-
-def _labels_only(fit: LabelFit, n_labels: int) -> LabelFit:
-    """Drop the other parameters: predictions of large sets keep little of each spectrum."""
-    fit.parameters = fit.parameters[:, :n_labels]
-    fit.covariance = fit.covariance[:, :n_labels, :n_labels]
-    fit.at_bound = fit.at_bound[:, :n_labels]
-    return fit

@@ -1,28 +1,38 @@
 """`StarNetRegressor`: spectrum in, labels and their uncertainty out."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.estimators.checkpointing import open_fit
 from spectragan.estimators.labels import column_units, label_array, named_columns
-from spectragan.estimators.starnet_input import check_parameters, fit_scaling, read_labels
+from spectragan.estimators.starnet_input import (
+    check_parameters,
+    fit_scaling,
+    read_labels,
+    training_settings,
+)
+from spectragan.estimators.starnet_rows import in_memory_if_few, sample_of, split_rows
+from spectragan.estimators.starnet_stream import predict_stars
+from spectragan.estimators.streaming import as_places
+from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra import Spectra, validate_spectra
-from spectragan.training.data import TensorRows
+from spectragan.spectra.lazy import has_good_pixel
 from spectragan.training.device import resolve_device
 from spectragan.training.ensemble import join_histories, predict_ensemble, std_factor
 from spectragan.training.seeding import seeded
-from spectragan.training.starnet_net import Augmentation, StarNetSettings, augment, train_ensemble
+from spectragan.training.starnet_net import Augmentation, augment, train_ensemble
 
 MIN_SPECTRA = 2  # one to train on, one held out
 
 
-class StarNetRegressor(RegressorMixin, BaseEstimator):
+class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
     r"""Estimate labels of spectra, and how uncertain they are, with convolutional networks.
 
     Each network has two convolutions, a max-pool and fully connected layers, and ends in a mean
@@ -57,6 +67,10 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Share of the spectra that is held out to stop early, to keep the best epoch and to scale
         the predicted uncertainties.
+    checkpoint : str or path-like, default=None
+        Directory of this fit alone that keeps the state of training, for ``fit(resume=True)``.
+    checkpoint_every : int, default=1
+        Epochs from one checkpoint to the next; the last two of each network are kept.
     random_state : int, RandomState instance or None, default=None
         An int gives bit-identical networks on one machine.
     device : str, default="auto"
@@ -145,6 +159,8 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
         batch_size: int = 64,
         learning_rate: float = 7e-4,
         validation_fraction: float = 0.1,
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 1,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         verbose: int = 1,
@@ -159,19 +175,25 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any) -> "StarNetRegressor":
+    def fit(self, X: Any, y: Any, *, resume: bool = False) -> "StarNetRegressor":
         """Learn labels as a function of spectra.
 
         Parameters
         ----------
         X : Spectra, specutils object, list of them, or array-like of shape (n_spectra, n_pixels)
             The spectra. Pixels with ivar 0 are ignored, and so are spectra without a good pixel.
+            `LazySpectra` are read page by page.
         y : array-like of shape (n_spectra,) or (n_spectra, n_labels), DataFrame, Table or QTable
             The labels, finite.
+        resume : bool, default=False
+            Whether to go on from the newest readable checkpoint, as if training had never
+            stopped; without one, training starts anew.
 
         Returns
         -------
@@ -180,28 +202,34 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
 
         Raises
         ------
+        CheckpointError
+            If `checkpoint` can't be used, or holds checkpoints: of other data or parameters with
+            `resume`, any without.
         ValueError
             If labels aren't finite, or spectra and labels aren't equally many, or fewer than 2
             spectra have a good pixel, or a parameter is out of its range.
+
+        Warns
+        -----
+        CheckpointWarning
+            If a checkpoint can't be written or read; training goes on.
         """
         self.__dict__.pop("nets_", None)  # what was fitted before is gone, whatever happens now
         check_parameters(self.get_params(deep=False))
         device = resolve_device(self.device)
         spectra, labels = self._read_training(X, y)
-        self._scaling = fit_scaling(spectra, self.snr)
+        checkpoints = open_fit(self, {"spectra": spectra, "labels": labels}, resume=resume)
+        self._scaling = fit_scaling(sample_of(spectra), self.snr)
         self._label_mean, spread = labels.mean(axis=0), labels.std(axis=0)
         self._label_scale = np.where(spread > 0, spread, 1.0)
         standard = (labels - self._label_mean) / self._label_scale
-        with seeded(self.random_state, device) as rng:
-            order = rng.permutation(len(labels))
-            n_valid = min(max(1, round(self.validation_fraction * len(labels))), len(labels) - 1)
-            train, valid = (
-                TensorRows(self._scaling.rows(spectra[rows]), torch.tensor(standard[rows]).float())
-                for rows in (order[n_valid:], order[:n_valid])
-            )
+        with seeded(checkpoints.seeds, device) as rng:
+            fraction = self.validation_fraction
+            train, valid = split_rows(self._scaling, spectra, standard, fraction, rng)
             # Held-out spectra get noise once, and no masks.
             valid.inputs = {"flux": augment(valid.inputs, Augmentation(0.0, self.snr, 0.0))}
-            nets = train_ensemble(train, valid, self.n_members, self._settings(device))
+            settings = training_settings(self, device)
+            nets = train_ensemble(train, valid, self.n_members, settings, checkpoints=checkpoints)
         mean, std = predict_ensemble(nets, valid.inputs["flux"].double())
         deviation = np.abs(valid.targets.numpy() - mean) / std
         self.std_factor_ = std_factor(deviation)
@@ -209,15 +237,17 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
         self.nets_ = nets
         return self
 
-    def predict(self, X: Any, return_std: bool = False) -> Any:
+    def predict(self, X: Any, return_std: bool = False, *, out: Any = None) -> Any:
         """Return the labels of spectra.
 
         Parameters
         ----------
         X : Spectra, specutils object, list of them, or array-like of shape (n_spectra, n_pixels)
-            On the grid of the fit.
+            On the grid of the fit. Read in blocks; dask arrays give dask arrays.
         return_std : bool, default=False
             Return standard deviations, too.
+        out : array or data set like labels, or a pair with `return_std`, default=None
+            Where to write the results, float32 or float64.
 
         Returns
         -------
@@ -234,18 +264,11 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
         GridMismatchError
             If `X` isn't on the grid of the fit.
         ValueError
-            If `X` has another flux unit.
+            If `X` has another flux unit, or `out` doesn't fit.
         """
         check_is_fitted(self)
-        spectra = self._validate(X, reset=False)
-        mean, std = predict_ensemble(self.nets_, self._scaling.bridged(spectra))
-        labels = mean * self._label_scale + self._label_mean
-        std = std * self.std_factor_ * self._label_scale
-        blind = ~self._scaling.good(spectra).any(axis=1)
-        labels[blind], std[blind] = np.nan, np.nan
-        if self._one_dimensional:
-            labels, std = labels[:, 0], std[:, 0]
-        return (labels, std) if return_std else labels
+        results = predict_stars(self, X, as_places(out, 1 + return_std))
+        return results if return_std else results[0]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of the labels' variance that predictions explain.
@@ -281,7 +304,7 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
         """Check spectra and labels, and set the attributes that describe them."""
         spectra, labels = self._validate(X, reset=True), read_labels(y)
         check_consistent_length(spectra, labels)
-        usable = (spectra.ivar > 0).any(axis=1)
+        usable = has_good_pixel(spectra)
         if usable.sum() < MIN_SPECTRA:
             found = "1 sample" if len(spectra) == 1 else f"{usable.sum()} of {len(spectra)}"
             raise ValueError(
@@ -294,7 +317,7 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
         self._one_dimensional = names is None and np.asarray(y).ndim == 1
         spectra, labels = (spectra, labels) if usable.all() else (spectra[usable], labels[usable])
         self.label_range_ = np.array([labels.min(axis=0), labels.max(axis=0)])
-        return spectra, labels
+        return in_memory_if_few(spectra), labels
 
     def _validate(self, X: Any, *, reset: bool) -> Spectra:
         spectra = validate_spectra(self, X, reset=reset)
@@ -306,19 +329,6 @@ class StarNetRegressor(RegressorMixin, BaseEstimator):
                 "convert it, or normalise both the same way first."
             )
         return spectra
-
-    def _settings(self, device: torch.device) -> StarNetSettings:
-        snr = None if self.snr is None else (float(self.snr[0]), float(self.snr[1]))
-        return StarNetSettings(
-            filters=tuple(self.filters),
-            hidden=tuple(self.hidden),
-            augmentation=Augmentation(self.noise_scale, snr, self.masked_fraction),
-            max_epochs=self.max_epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            device=device,
-            verbose=self.verbose,
-        )
 
     def __sklearn_is_fitted__(self) -> bool:
         # Reading the spectra sets attributes, too: a fit that failed afterwards is none.

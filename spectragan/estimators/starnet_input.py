@@ -13,6 +13,7 @@ from spectragan.estimators.emulator_input import noise_variance
 from spectragan.estimators.labels import label_array, named_columns
 from spectragan.spectra import Spectra
 from spectragan.training.gaps import bridge_gaps
+from spectragan.training.starnet_net import Augmentation, StarNetSettings
 
 SMALLEST_SPREAD = 1e-6  # of the flux: pixels that vary less differ by rounding only
 LARGEST_SIGMA = 10.0  # standard deviations: some catalogues mask with a tiny ivar instead of 0
@@ -101,6 +102,31 @@ def flux_level(spectra: Spectra) -> np.ndarray:
     exact = spectra[rows]
     level[rows, 0] = np.nanmedian(np.where(exact.ivar > 0, np.abs(exact.flux), np.nan), axis=1)
     return level
+
+
+def training_settings(estimator: Any, device: torch.device) -> StarNetSettings:
+    """Return what networks are made of and how they are trained.
+
+    Parameters
+    ----------
+    estimator : StarNetRegressor
+    device : torch.device
+
+    Returns
+    -------
+    settings : StarNetSettings
+    """
+    snr = None if estimator.snr is None else (float(estimator.snr[0]), float(estimator.snr[1]))
+    return StarNetSettings(
+        filters=tuple(estimator.filters),
+        hidden=tuple(estimator.hidden),
+        augmentation=Augmentation(estimator.noise_scale, snr, estimator.masked_fraction),
+        max_epochs=estimator.max_epochs,
+        batch_size=estimator.batch_size,
+        learning_rate=estimator.learning_rate,
+        device=device,
+        verbose=estimator.verbose,
+    )
 
 
 def read_labels(y: Any) -> np.ndarray:

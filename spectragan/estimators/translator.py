@@ -1,29 +1,29 @@
 """`CycleGANTranslator`: unpaired translation between synthetic and observed spectra."""
 
-from collections.abc import Callable
-from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import nn
 
-from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents, domain_data
+from spectragan.estimators.base import OBSERVED, SYNTHETIC
+from spectragan.estimators.checkpointing import earlier_training, open_fit
 from spectragan.estimators.cycle import cycle_scores
+from spectragan.estimators.label_matching import emulated, match_labels, read_anchors
+from spectragan.estimators.network_translator import BaseNetworkTranslator
+from spectragan.estimators.translator_data import domain_data
 from spectragan.estimators.translator_parameters import check_pairs, check_parameters
 from spectragan.networks.pixels import SubspacePixels
 from spectragan.spectra import Spectra
-from spectragan.training.derivatives import push_forward
 from spectragan.training.device import resolve_device
 from spectragan.training.game import build_game
+from spectragan.training.health import judge_health
 from spectragan.training.seeding import seeded
 from spectragan.training.translator_net import EpochScores, epoch_history
 from spectragan.training.truncation import warn_of_truncation
 
-PREDICT_ROWS = 1024
 
-
-class CycleGANTranslator(BaseTranslator):
+class CycleGANTranslator(BaseNetworkTranslator):
     r"""Translate synthetic spectra into observed ones, and back, without pairs.
 
     Two encoders map spectra to common latents, two generators map back; `shared` latents are
@@ -80,6 +80,16 @@ class CycleGANTranslator(BaseTranslator):
     ema_decay : float, default=None
         Of the running average of the weights, which `transform` uses. None takes 0.99 for
         "conv", else 0.998.
+    match_labels : {"auto", True, False}, default="auto"
+        Whether to train on stars that both domains have: with "auto", where the label
+        distributions seem to differ (see `mismatch_`).
+    checkpoint : str or path-like, default=None
+        Directory of this fit alone that keeps the state of training, for ``fit(resume=True)``.
+    checkpoint_every : int, default=1
+        Epochs from one checkpoint to the next; the last two are kept.
+    warm_start : bool, default=False
+        Whether a later `fit` trains the networks on: `max_epochs` more, the rates falling along
+        a new cosine from `learning_rate`, on the components and networks there are.
     random_state : int, RandomState instance or None, default=None
         An int gives bit-identical translators on one machine.
     device : str, default="auto"
@@ -99,6 +109,11 @@ class CycleGANTranslator(BaseTranslator):
         Means of both domains, and joint components.
     history_ : dict of str to list
         One value per epoch for every loss term, the critics, and the six validation scores.
+    mismatch_ : LabelMismatch or None
+        How far the label distributions of both domains differ, with errors; None where there are
+        too few spectra to tell.
+    health_ : TrainingHealth
+        What went wrong in the game, if anything, and how often it went back to a good state.
     n_shared_, n_split_ : int
         Latents in use.
     n_features_in_ : int
@@ -173,6 +188,10 @@ class CycleGANTranslator(BaseTranslator):
         batch_size: int | None = None,
         learning_rate: float | None = None,
         ema_decay: float | None = None,
+        match_labels: bool | str = "auto",
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 1,
+        warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         verbose: int = 1,
@@ -199,22 +218,41 @@ class CycleGANTranslator(BaseTranslator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.ema_decay = ema_decay
+        self.match_labels = match_labels
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any = None, *, validation: Any = None) -> "CycleGANTranslator":
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        anchors: Any = None,
+        validation: Any = None,
+        resume: bool = False,
+    ) -> "CycleGANTranslator":
         """Learn to translate from unpaired spectra.
 
         Parameters
         ----------
         X : spectra of shape (n_spectra, n_pixels)
-            Of both domains; or the synthetic ones alone.
+            Of both domains; or the synthetic ones alone; or a fitted `SpectrumEmulator`, from
+            which spectra with labels like those of the observed stars are drawn.
         y : array-like of shape (n_spectra,), or spectra of shape (n_observed, n_pixels)
             The domain of every row of `X` (0 synthetic, 1 observed), or the observed spectra.
+        anchors : tuple of (observed spectra, partners), default=None
+            A few stars whose labels are known, with their synthetic spectra row by row (or, with
+            an emulator, their labels). They tell a gap from a difference of labels.
         validation : tuple of (synthetic, observed) spectra, default=None
             Pairs, row by row, that are scored after each epoch (see `cycle_scores`) and never
             trained on.
+        resume : bool, default=False
+            Whether to go on from the newest readable checkpoint, as if training had never
+            stopped; without one, training starts anew.
 
         Returns
         -------
@@ -223,6 +261,9 @@ class CycleGANTranslator(BaseTranslator):
 
         Raises
         ------
+        CheckpointError
+            If `checkpoint` can't be used, or holds checkpoints: of other data or parameters with
+            `resume`, any without.
         GridMismatchError
             If the domains are on different grids.
         ValueError
@@ -231,119 +272,61 @@ class CycleGANTranslator(BaseTranslator):
 
         Warns
         -----
+        CheckpointWarning
+            If a checkpoint can't be written or read; training goes on.
         DomainScaleWarning
             If the flux scales of the domains differ grossly.
+        LabelMismatchWarning
+            If the label distributions of the domains seem to differ.
         SubspaceTruncationWarning
             If the components miss what the latents say about many pixels.
+        TrainingHealthWarning
+            If the game went wrong, and had to go back to an earlier state.
         """
-        parts = self._fit_domains(X, y)
+        earlier = earlier_training(self)
         check_parameters(self.get_params(deep=False))
+        source, X = X, emulated(X, y)
+        parts = self._fit_domains(X, y, reset=earlier is None)
+        known = read_anchors(self, anchors, source)
         pairs = None
         if validation is not None:
             pairs = check_pairs(validation, lambda part: self._validate(part, reset=False))
+        data = {
+            "synthetic": parts[SYNTHETIC],
+            "observed": parts[OBSERVED],
+            "validation": pairs,
+            "anchor": known,
+        }
+        checkpoints = open_fit(self, data, resume=resume)
+        parts, self.mismatch_ = match_labels(self, parts, known, drawn=source is not X)
         domains = (domain_data(parts[0]), domain_data(parts[1]))
         device = resolve_device(self.device)
-        with seeded(self.random_state, device) as rng:
-            game = build_game(domains, self.get_params(deep=False), device, rng)
+        with seeded(checkpoints.seeds, device) as rng:
+            game = build_game(domains, self.get_params(deep=False), device, rng, earlier=earlier)
             self.subspace_, self._representation = game.subspace, game.representation
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
-            self._donors = parts[OBSERVED][rows]
-            net = game.make_net(self._callbacks(pairs, domains))
+            donors = parts[OBSERVED][rows]
+            net = game.make_net(self._callbacks(pairs, domains, donors))
             with game.threads():
-                net.partial_fit(game.rows)
-            if len(net.history) < game.settings.max_epochs:
+                checkpoints.train(net, game.rows)
+            if not net.is_trained:
                 raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
-            self._take_network(net.average_, domains)
+            self._take_network(net.average_, domains, donors)
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
         self.net_ = net
         self.history_ = epoch_history(net)
-        del self._donors
+        self.health_ = judge_health(net)
         return self
 
-    def _take_network(self, trained: nn.Module, domains: Any) -> None:
-        """Set what `transform` needs from a trained network."""
-        network: Any = deepcopy(trained).to("cpu", torch.float64).eval()
-        self.network_ = self._representation.to_pixels(network, domains)
-        probe = torch.zeros(1, self.n_features_in_, dtype=torch.float64)
-        with torch.no_grad():
-            shared, split = self.network_.encode(probe, OBSERVED)
-        self._latent_shapes = tuple(shared.shape[1:]), tuple(split.shape[1:])
-        self.n_shared_, self.n_split_ = (int(np.prod(shape)) for shape in self._latent_shapes)
-        self.split_codes_ = self.encode(self._donors, OBSERVED).split
-
     def _callbacks(
-        self, pairs: tuple[Spectra, Spectra] | None, domains: Any
+        self, pairs: tuple[Spectra, Spectra] | None, domains: Any, donors: Spectra
     ) -> list[tuple[str, Any]]:
         if pairs is None:
             return []
 
         def score(net: Any) -> dict[str, float]:
-            self._take_network(net.average_, domains)
+            self._take_network(net.average_, domains, donors)
             return cycle_scores(self, *pairs, random_state=0).as_dict()
 
         return [("validation", EpochScores(score))]
-
-    def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
-        return self._representation.fill(domain_data(spectra), domain)
-
-    def _translate(
-        self, flux: np.ndarray, domain: int, codes: np.ndarray | None = None
-    ) -> np.ndarray:
-        used = self._codes(codes)
-
-        def translate(x: torch.Tensor) -> torch.Tensor:
-            shared, _ = self.network_.encode(x, domain)
-            if domain == SYNTHETIC:
-                return self.network_.decode_average(shared, used)
-            return self.network_.decode(shared, shared[:, :0], SYNTHETIC)
-
-        return self._in_chunks(translate, flux)
-
-    def _push_forward(
-        self, flux: np.ndarray, tangents: np.ndarray, codes: np.ndarray | None = None
-    ) -> np.ndarray:
-        used = self._codes(codes)
-
-        def translate(x: torch.Tensor) -> torch.Tensor:
-            return self.network_.decode_average(self.network_.encode(x, SYNTHETIC)[0], used)
-
-        return self._in_chunks(lambda x, d: push_forward(translate, x, d), flux, tangents)
-
-    def _encode(self, flux: np.ndarray, domain: int) -> Latents:
-        def encode(x: torch.Tensor) -> torch.Tensor:
-            shared, split = self.network_.encode(x, domain)
-            return torch.cat([shared.flatten(1), split.flatten(1)], dim=1)
-
-        latents = self._in_chunks(encode, flux)
-        return Latents(latents[:, : self.n_shared_], latents[:, self.n_shared_ :])
-
-    def _decode(self, shared: np.ndarray, split: np.ndarray | None, domain: int) -> np.ndarray:
-        if split is None:
-            codes = self._codes()
-            if domain == OBSERVED:
-                return self._in_chunks(
-                    lambda z: self.network_.decode_average(self._shape(z, 0), codes), shared
-                )
-            split = np.zeros((len(shared), self.n_split_))
-        return self._in_chunks(
-            lambda z, s: self.network_.decode(self._shape(z, 0), self._shape(s, 1), domain),
-            shared,
-            split,
-        )
-
-    def _codes(self, codes: np.ndarray | None = None) -> torch.Tensor:
-        return self._shape(torch.as_tensor(self.split_codes_ if codes is None else codes), 1)
-
-    def _shape(self, latents: torch.Tensor, which: int) -> torch.Tensor:
-        return latents.reshape(len(latents), *self._latent_shapes[which])
-
-    def _in_chunks(self, function: Callable[..., torch.Tensor], *arrays: np.ndarray) -> np.ndarray:
-        # Double precision: single precision would let a result depend on its batch.
-        rows = [torch.as_tensor(np.ascontiguousarray(a, dtype=float)) for a in arrays]
-        with torch.no_grad():
-            parts = [
-                function(*chunk)
-                for chunk in zip(*(r.split(PREDICT_ROWS) for r in rows), strict=True)
-            ]
-        return torch.cat(parts).numpy()

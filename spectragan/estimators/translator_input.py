@@ -7,6 +7,7 @@ import numpy as np
 from spectragan.spectra import Spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_latents
+from spectragan.spectra.lazy import has_good_pixel
 
 MIN_SPECTRA = 2  # of each domain
 
@@ -64,7 +65,7 @@ def usable_rows(spectra: Spectra, name: str) -> Spectra:
     ValueError
         If there are fewer than 2 such rows.
     """
-    seen = (spectra.ivar > 0).any(axis=1)
+    seen = has_good_pixel(spectra)
     if seen.sum() < MIN_SPECTRA:
         found = "1 sample" if len(spectra) == 1 else f"{seen.sum()} of {len(spectra)}"
         raise ValueError(

@@ -51,6 +51,17 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
                 f"`{name}` must be a finite number >= 0; got {value!r}; 0 switches it off."
             )
     _check_shapes(parameters["hidden"], parameters["width"], parameters["ema_decay"])
+    matching = parameters["match_labels"]
+    if not (isinstance(matching, bool) or (isinstance(matching, str) and matching == "auto")):
+        raise ValueError(
+            f"`match_labels` must be 'auto', True or False; got {matching!r}; 'auto' matches where "
+            "the labels of the domains seem to differ."
+        )
+    if not isinstance(parameters["warm_start"], bool):
+        raise ValueError(
+            f"`warm_start` must be True or False; got {parameters['warm_start']!r}; True trains "
+            "on in a later fit."
+        )
 
 
 def check_pairs(validation: Any, read: Callable[[Any], Spectra]) -> tuple[Spectra, Spectra]:

@@ -52,6 +52,8 @@ class ConvTranslator(nn.Module):
 
     Attributes
     ----------
+    arguments : dict
+        What it was made with, tensors aside: a saved network is made again so.
     geometry : ConvGeometry
         Strides, padding and latent length in use.
 
@@ -94,6 +96,13 @@ class ConvTranslator(nn.Module):
         strides: Sequence[int] = PUBLISHED_STRIDES,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "n_pixels": n_pixels,
+            "n_shared": n_shared,
+            "n_split": n_split,
+            "width": width,
+            "strides": tuple(strides),
+        }
         self.geometry = ConvGeometry(n_pixels, strides)
         self.register_buffer("centre", per_domain(centre, n_pixels))
         self.register_buffer("scale", per_domain(scale, n_pixels))

@@ -67,6 +67,8 @@ class AdaptedConvTranslator(nn.Module):
 
     Attributes
     ----------
+    arguments : dict
+        What it was made with, tensors aside: a saved network is made again so.
     geometry : ConvGeometry
         Strides, padding and latent length in use.
 
@@ -108,6 +110,14 @@ class AdaptedConvTranslator(nn.Module):
         components: torch.Tensor | None = None,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "n_pixels": n_pixels,
+            "n_shared": n_shared,
+            "n_split": n_split,
+            "width": width,
+            "strides": tuple(strides),
+            "components": 0 if components is None else len(components),
+        }
         self.geometry = ConvGeometry(n_pixels, strides)
         self.register_buffer("centre", per_domain(centre, n_pixels))
         self.register_buffer("scale", per_domain(scale, n_pixels))

@@ -81,6 +81,11 @@ class ConvCritic(nn.Module):
     strides : sequence of 5 int, default=(4, 4, 4, 2, 2)
         As in the translator.
 
+    Attributes
+    ----------
+    arguments : dict
+        What it was made with, tensors aside: a saved network is made again so.
+
     References
     ----------
     .. [1] O'Briain et al. 2021, ApJ 906, 130 (arXiv:2007.03109).
@@ -111,6 +116,13 @@ class ConvCritic(nn.Module):
         strides: Sequence[int] = PUBLISHED_STRIDES,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "n_pixels": n_pixels,
+            "n_shared": n_shared,
+            "n_split": n_split,
+            "width": width,
+            "strides": tuple(strides),
+        }
         geometry = ConvGeometry(n_pixels, strides)
         self.register_buffer("centre", per_domain(centre, n_pixels))
         self.register_buffer("scale", per_domain(scale, n_pixels))

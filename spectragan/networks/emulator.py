@@ -31,6 +31,8 @@ class EmulatorNetwork(nn.Module):
 
     Attributes
     ----------
+    arguments : dict
+        What it was made with: a saved network is made again so.
     components : tensor of shape (1 + n_components, n_pixels)
         The rows every emulated spectrum is a combination of: the mean spectrum and, orthonormal,
         the directions in which spectra differ.
@@ -60,6 +62,14 @@ class EmulatorNetwork(nn.Module):
         unit_median: bool = False,
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "n_labels": n_labels,
+            "n_pixels": n_pixels,
+            "n_components": n_components,
+            "n_centers": n_centers,
+            "hidden": tuple(hidden),
+            "unit_median": unit_median,
+        }
         self.unit_median = unit_median
         self.register_buffer("label_mean", torch.zeros(n_labels))
         self.register_buffer("label_scale", torch.ones(n_labels))

@@ -28,6 +28,11 @@ class StarNet(nn.Module):
     hidden : sequence of int, default=(256, 128)
         Widths of the fully connected layers, at least one.
 
+    Attributes
+    ----------
+    arguments : dict
+        What it was made with: a saved network is made again so.
+
     Examples
     --------
     >>> import torch
@@ -46,6 +51,12 @@ class StarNet(nn.Module):
         hidden: Sequence[int] = (256, 128),
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "n_pixels": n_pixels,
+            "n_labels": n_labels,
+            "filters": tuple(filters),
+            "hidden": tuple(hidden),
+        }
         pool = max(1, min(POOL, n_pixels // POOL))
         self.convolutions = _convolutions(filters, min(KERNEL, n_pixels), pool)
         self.dense = nn.Sequential()

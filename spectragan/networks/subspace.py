@@ -67,6 +67,11 @@ class SubspaceTranslator(nn.Module):
     hidden : sequence of int, default=(64, 64)
         Hidden layers of each network.
 
+    Attributes
+    ----------
+    arguments : dict
+        What it was made with: a saved network is made again so.
+
     Notes
     -----
     The split latents enter the observed generator only. `set_start` gives the linear parts their
@@ -90,6 +95,12 @@ class SubspaceTranslator(nn.Module):
         self, n_components: int, n_shared: int, n_split: int, hidden: Sequence[int] = (64, 64)
     ) -> None:
         super().__init__()
+        self.arguments = {
+            "n_components": n_components,
+            "n_shared": n_shared,
+            "n_split": n_split,
+            "hidden": tuple(hidden),
+        }
         self.encoders = nn.ModuleList(ResidualMLP(n_components, n_shared, hidden) for _ in range(2))
         # Without split latents there is nothing to encode (and torch warns of empty layers).
         self.split_encoder = ResidualMLP(n_components, n_split, hidden) if n_split else None

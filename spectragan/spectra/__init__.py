@@ -14,6 +14,7 @@ from spectragan.spectra.domains import (
 from spectragan.spectra.estimator_input import validate_spectra
 from spectragan.spectra.grid import check_same_grid, same_grid
 from spectragan.spectra.harmonization import HarmonizationReport, harmonize
+from spectragan.spectra.lazy import LazySpectra
 from spectragan.spectra.medium import AirVacuumConverter
 from spectragan.spectra.noise_injection import NoiseInjector
 from spectragan.spectra.outliers import OutlierInterpolator
@@ -26,6 +27,7 @@ __all__ = [
     "Broadener",
     "ContinuumNormalizer",
     "HarmonizationReport",
+    "LazySpectra",
     "NoiseInjector",
     "OutlierInterpolator",
     "Resampler",

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import like_input
 from spectragan.spectra.estimator_input import validate_spectra
@@ -17,7 +18,7 @@ from spectragan.spectra.validation import check_axis
 BLOCK_ROWS = 32
 
 
-class BaseSpectraTransformer(TransformerMixin, BaseEstimator):
+class BaseSpectraTransformer(SaveMixin, TransformerMixin, BaseEstimator):
     """A step of a pipeline that takes spectra and gives spectra.
 
     A subclass writes `_learn(spectra)`, called by `fit`, and `_apply(spectra)`, which returns

@@ -325,8 +325,8 @@ class Spectra:
         noise = "/".join(np.unique(self._noise)) or "-"
         unit = "" if self._unit == u.dimensionless_unscaled else f", {self._unit}"
         return (
-            f"Spectra({n_rows} spectra, {n_pixels} pixels, {grid}{medium}, noise {noise}, "
-            f"{self.dtype}{unit})"
+            f"{type(self).__name__}({n_rows} spectra, {n_pixels} pixels, {grid}{medium}, "
+            f"noise {noise}, {self.dtype}{unit})"
         )
 
     def __getstate__(self) -> list[Any]:

@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.exceptions import ContinuumWarning
+from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra.base import row_blocks
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.continuum_meta import (
@@ -29,7 +30,7 @@ from spectragan.spectra.ranges import chunk_slices, pixel_mask
 BLOCK_ROWS = 256
 
 
-class ContinuumNormalizer(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ContinuumNormalizer(SaveMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
     r"""Divide every spectrum by a Chebyshev polynomial fitted to it.
 
     Each spectrum gets its own weighted least-squares fit per chunk; flux and ivar scale together.

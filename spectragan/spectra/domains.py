@@ -10,12 +10,14 @@ from spectragan.exceptions import DomainScaleWarning
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra
 from spectragan.spectra.grid import check_same_grid
+from spectragan.spectra.lazy import LazySpectra
 from spectragan.spectra.rows import drop_absent, join_meta
 
 DOMAINS = {"synthetic": 0, "observed": 1}
 # Normalised spectra of the two domains lie within some ten per cent of each other; a factor of
 # three can't be a synthetic gap, it is a normalisation that was forgotten on one side.
 GROSS_SCALE_RATIO = 3.0
+SCALE_ROWS = 1000  # of spectra in files: enough for a factor of three
 
 
 def stack_domains(synthetic: Any, observed: Any) -> tuple[Spectra, np.ndarray]:
@@ -158,7 +160,9 @@ def split_domains(spectra: Spectra, domain: Any) -> tuple[Spectra, Spectra]:
 
 
 def _without_absent(part: Spectra) -> Spectra:
-    return part._rebuild(part.flux, part.ivar, part.noise, drop_absent(part.meta))
+    kept = part[:]
+    kept._meta = drop_absent(part.meta)
+    return kept
 
 
 def check_domain(domain: Any, *, n_rows: int | None = None, need_both: bool = False) -> np.ndarray:
@@ -259,5 +263,7 @@ def check_domain_scales(synthetic: Spectra, observed: Spectra) -> None:
 
 
 def _median_flux(part: Spectra) -> float:
+    if isinstance(part, LazySpectra):
+        part = part[:: -(-len(part) // SCALE_ROWS)].load()
     good = part.ivar > 0
     return float(np.median(part.flux[good])) if good.any() else 0.0

@@ -11,6 +11,8 @@ from spectragan.exceptions import GridMismatchError
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra, kind_of
 from spectragan.spectra.grid import same_axis
+from spectragan.spectra.lazy import LazySpectra, any_good
+from spectragan.spectra.stored import is_stored
 from spectragan.spectra.validation import is_masked
 
 
@@ -23,7 +25,8 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
         Gets ``n_features_in_``, ``wavelength_`` and ``medium_`` if `reset`, and
         ``feature_names_in_`` where `X` has column names.
     X : Spectra, specutils object, list of them, or array-like of shape (n_spectra, n_pixels)
-        NaN and infinite values of arrays are ignored pixels.
+        Matrices in files and of dask become `LazySpectra`. NaN and infinite values of arrays are
+        ignored pixels.
     reset : bool
         True in `fit`.
 
@@ -39,6 +42,8 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
     ValueError
         If `X` breaks a rule of `Spectra`, or all its pixels are masked in `fit`.
     """
+    if is_stored(X):
+        X = LazySpectra(X, None)
     plain = kind_of(X) == "array" and not (is_masked(X) or isinstance(X, u.Quantity))
     if plain:
         X = validate_data(
@@ -57,7 +62,7 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
 
 
 def _remember(estimator: Any, spectra: Spectra) -> None:
-    if not (spectra.ivar > 0).any():
+    if not any_good(spectra):
         raise ValueError(
             "`X` must have at least one pixel with ivar > 0; got all pixels masked; "
             "check the mask (True means bad) and the flux for NaN."

@@ -8,6 +8,7 @@ from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra
 from spectragan.spectra.domains import concatenate
 from spectragan.spectra.grid import check_same_grid
+from spectragan.spectra.lazy import any_good
 
 MIN_SPECTRA = 10  # fewer say nothing about a distribution: a half would have under five
 
@@ -84,7 +85,7 @@ def check_set(
         raise ValueError(
             f"`{name}` must hold at least {min_rows} spectra; got {len(spectra)}; give more rows."
         )
-    if not (spectra.ivar > 0).any():
+    if not any_good(spectra):
         raise ValueError(
             f"`{name}` must have an unmasked pixel; got ivar == 0 everywhere; check its mask."
         )

@@ -16,7 +16,7 @@ MEDIA = ("air", "vacuum", None)
 
 def check_flux(flux: Any) -> tuple[np.ndarray, u.UnitBase, np.ndarray | None]:
     """Return flux as a 2-D float array, its unit and the mask it carries (True = bad) or None."""
-    unit = flux.unit if isinstance(flux, u.Quantity) else u.dimensionless_unscaled
+    unit = unit_of(flux)
     mask = flux.mask if is_masked(flux) else None
     values = native_float(getattr(flux, "unmasked", flux), "flux")
     if values.size and values.ndim != 2:
@@ -60,7 +60,7 @@ def check_ivar(ivar: Any, flux: np.ndarray, unit: u.UnitBase) -> np.ndarray:
     """Return ivar as an array of the shape and dtype of flux; values are checked later."""
     if isinstance(ivar, u.Quantity):
         ivar = to_unit(ivar, unit**-2, "ivar")
-    values = native_float(ivar, "ivar")
+    values = native_float(ivar.filled(0) if is_masked(ivar) else ivar, "ivar")
     if values.shape != flux.shape:
         raise ValueError(
             f"`ivar` must have the shape of flux, {flux.shape}; got {values.shape}; "
@@ -206,6 +206,42 @@ def drop_nonfinite(flux: np.ndarray, ivar: np.ndarray) -> tuple[np.ndarray, np.n
         )
     zero = flux.dtype.type(0)
     return np.where(bad, zero, flux), np.where(bad, zero, ivar)
+
+
+def mask_nonfinite(
+    flux: np.ndarray, ivar: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return flux masked where it isn't finite, and where that wasn't masked already, or None."""
+    values = np.ma.getdata(flux)
+    if not values.size or all_finite(values):
+        return flux, None
+    masked, bad = np.ma.getmaskarray(flux), ~np.isfinite(values)
+    new = bad & ~masked
+    if ivar is not None:
+        new &= np.ma.filled(ivar, 0) != 0
+    return np.ma.array(values, mask=bad | masked), new if new.any() else None
+
+
+def with_unit(values: np.ndarray, unit: u.UnitBase) -> Any:
+    """Return values in a unit, with the mask they carry: `Quantity` alone would drop it."""
+    if unit == u.dimensionless_unscaled:
+        return values
+    quantity = u.Quantity(np.ma.getdata(values), unit, copy=False)
+    return Masked(quantity, mask=np.ma.getmaskarray(values)) if is_masked(values) else quantity
+
+
+def without_units(flux: Any, ivar: Any, unit: u.UnitBase) -> tuple[Any, Any]:
+    """Return the values of quantities, flux in `unit`; what isn't one stays as it is."""
+    if isinstance(flux, u.Quantity):
+        flux = to_unit(flux, unit, "flux")
+    if isinstance(ivar, u.Quantity):
+        ivar = to_unit(ivar, unit**-2, "ivar")
+    return flux, ivar
+
+
+def unit_of(flux: Any) -> u.UnitBase:
+    """Return the unit that flux carries."""
+    return flux.unit if isinstance(flux, u.Quantity) else u.dimensionless_unscaled
 
 
 def to_unit(quantity: Any, unit: u.UnitBase, name: str) -> np.ndarray:

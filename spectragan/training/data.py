@@ -48,6 +48,10 @@ class TensorRows(Dataset):
     def __getitem__(self, index: int) -> tuple[Rows, Rows]:
         return _take(self.inputs, index), _take(self.targets, index)
 
+    def order(self) -> torch.Tensor:
+        """Return a new order of all rows, from torch's default generator."""
+        return torch.randperm(len(self))
+
     def __getitems__(self, indices: Sequence[int] | torch.Tensor) -> tuple[Rows, Rows]:
         """Return the batch of the rows `indices`.
 
@@ -122,7 +126,7 @@ class RowBatches:
 
     def __iter__(self) -> Iterator[tuple[Rows, Rows]]:
         n_rows = len(self.dataset)
-        order = torch.randperm(n_rows) if self.shuffle else torch.arange(n_rows)
+        order = self.dataset.order() if self.shuffle else torch.arange(n_rows)
         for batch in range(len(self)):
             start = batch * self.batch_size
             yield self.dataset.__getitems__(order[start : start + self.batch_size])

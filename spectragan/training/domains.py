@@ -1,6 +1,6 @@
 """Unpaired batches: rows of both domains drawn side by side."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import torch
 from torch.utils.data import Dataset
@@ -17,6 +17,9 @@ class DomainRows(Dataset):
     ----------
     synthetic, observed : dict of tensors of shape (n_d, ...)
         Rows by name, of equal length within a domain.
+    draw : mapping of {"synthetic", "observed"} to callables, default=None
+        For domains that don't fit into memory: ``draw[name](n_rows)`` reads other rows, at most so
+        many, for each epoch; the ones above are then an example.
 
     Examples
     --------
@@ -27,9 +30,30 @@ class DomainRows(Dataset):
     """
 
     def __init__(
-        self, synthetic: dict[str, torch.Tensor], observed: dict[str, torch.Tensor]
+        self,
+        synthetic: dict[str, torch.Tensor],
+        observed: dict[str, torch.Tensor],
+        draw: Mapping[str, Callable[[int], dict[str, torch.Tensor]]] | None = None,
     ) -> None:
         self.parts = {"synthetic": TensorRows(synthetic), "observed": TensorRows(observed)}
+        self.draw = dict(draw or {})
+
+    def epoch(self, n_rows: int) -> dict[str, dict[str, torch.Tensor]]:
+        """Return the rows of both domains that one epoch is made of.
+
+        Parameters
+        ----------
+        n_rows : int
+            How many are needed; there may be more, or fewer.
+
+        Returns
+        -------
+        rows : dict of str to dict of tensors
+        """
+        return {
+            name: self.draw[name](n_rows) if name in self.draw else part.inputs
+            for name, part in self.parts.items()
+        }
 
     def __len__(self) -> int:
         return max(len(part) for part in self.parts.values())
@@ -67,12 +91,12 @@ class DomainBatches:
         return self.n_batches
 
     def __iter__(self) -> Iterator[Batch]:
-        parts = self.dataset.parts
-        orders = {name: self._order(len(part)) for name, part in parts.items()}
+        parts = self.dataset.epoch(self.n_batches * self.batch_size)
+        orders = {name: self._order(len(part["x"])) for name, part in parts.items()}
         for i in range(self.n_batches):
             rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
             batch = {
-                name: {key: values[orders[name][rows]] for key, values in part.inputs.items()}
+                name: {key: values[orders[name][rows]] for key, values in part.items()}
                 for name, part in parts.items()
             }
             yield batch, torch.empty(self.batch_size, 0)

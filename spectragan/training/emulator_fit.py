@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from spectragan.networks.emulator import EmulatorNetwork
+from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
 from spectragan.training.compression import CompressedSpectra, compress
 from spectragan.training.emulator_net import (
     EmulatorNet,
@@ -51,6 +52,7 @@ def fit_emulator(
     settings: EmulatorSettings,
     *,
     rng: np.random.RandomState,
+    checkpoints: Checkpoints = NOT_KEPT,
 ) -> EmulatorNet:
     """Return a net that holds an `EmulatorNetwork` fitted to spectra, in double precision.
 
@@ -62,6 +64,8 @@ def fit_emulator(
     settings : EmulatorSettings
     rng : RandomState
         Torch's own generator is used too: call inside `spectragan.training.seeding.seeded`.
+    checkpoints : Checkpoints, default=NOT_KEPT
+        Where the state of the trunk's training is kept; all else is worked out again.
 
     Returns
     -------
@@ -96,7 +100,14 @@ def fit_emulator(
     if len(rest) >= FEWEST_TRUNK_ROWS and settings.trunk.max_epochs > 0:
         residual = values[rest] - map_padded(kernel, standard[rest], batch_size=1024)
         fraction = settings.trunk.validation_fraction
-        train_trunk(net, standard[rest], residual, errors[rest], validation_fraction=fraction)
+        train_trunk(
+            net,
+            standard[rest],
+            residual,
+            errors[rest],
+            validation_fraction=fraction,
+            checkpoints=checkpoints,
+        )
     net.set_params(device="cpu")
     module.cpu().double().requires_grad_(False)
     return net

@@ -9,6 +9,7 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from spectragan.networks.emulator import EmulatorNetwork
+from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
 from spectragan.training.data import RowBatches, TensorRows
 from spectragan.training.progress import EpochProgress
 
@@ -111,6 +112,7 @@ def train_trunk(
     variance: torch.Tensor,
     *,
     validation_fraction: float,
+    checkpoints: Checkpoints = NOT_KEPT,
 ) -> None:
     """Train the trunk on residual coefficients, and keep it only if it helps.
 
@@ -124,6 +126,8 @@ def train_trunk(
         What the kernel head leaves, and the variance of its errors.
     validation_fraction : float
         Share of the rows held out.
+    checkpoints : Checkpoints, default=NOT_KEPT
+        Where the state of training is kept.
     """
     scale = residual.std(0).clamp_min(torch.finfo(torch.float32).tiny)
     # Between equal weight for every component and equal weight for every unit of flux, measured
@@ -138,7 +142,7 @@ def train_trunk(
         for rows in (order[:n_valid], order[n_valid:])
     )
     net.train_split = predefined_split(valid)
-    net.partial_fit(train)
+    checkpoints.train(net, train)
     net.train_split = None  # the rows held out don't belong into a saved net
     last = net.module_.trunk[-1]
     with torch.no_grad():

@@ -1,10 +1,11 @@
 """From two sets of spectra to a game that is ready to be played."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -32,6 +33,8 @@ from spectragan.training.representation import (
     as_tensor,
 )
 from spectragan.training.seeding import one_thread
+from spectragan.training.snapshot import capture, restore
+from spectragan.training.stored_domain import Domain, StoredDomain, draw_rows, stored_means
 from spectragan.training.subspace import Subspace, fit_subspace, noise_free_covariance
 from spectragan.training.translator_net import (
     LOSS_TERMS,
@@ -51,6 +54,20 @@ START_ROWS = 1000  # synthetic spectra from which that median is taken
 
 
 @dataclass(frozen=True)
+class Earlier:
+    """A training that is to go on, perhaps with other spectra and settings.
+
+    Attributes
+    ----------
+    subspace : Subspace
+    net : TranslatorNet
+    """
+
+    subspace: Subspace
+    net: TranslatorNet
+
+
+@dataclass(frozen=True)
 class Game:
     """All that a translator is trained with.
 
@@ -62,6 +79,7 @@ class Game:
     module : TranslatorNetwork
     critic : CriticNetwork
     settings : TranslatorSettings
+    earlier : Earlier or None
     """
 
     subspace: Subspace
@@ -70,6 +88,7 @@ class Game:
     module: nn.Module
     critic: nn.Module
     settings: TranslatorSettings
+    earlier: Earlier | None = None
 
     def threads(self) -> AbstractContextManager[None]:
         """Return the context to train in: small networks do best on one thread."""
@@ -86,41 +105,50 @@ class Game:
         Returns
         -------
         net : TranslatorNet
+            In the state of the earlier training, if there was one.
         """
-        return make_translator_net(self.module, self.critic, self.settings, callbacks=callbacks)
+        net = make_translator_net(self.module, self.critic, self.settings, callbacks=callbacks)
+        if self.earlier is not None:
+            restore(net, capture(self.earlier.net))
+            net.first_epoch_ = len(net.history)
+            net.penalty_ = self.settings.penalty
+        return net
 
 
 def build_game(
-    domains: tuple[DomainData, DomainData],
+    domains: tuple[Domain, Domain],
     parameters: dict[str, Any],
     device: torch.device,
     rng: np.random.RandomState,
+    *,
+    earlier: Earlier | None = None,
 ) -> Game:
     """Set up everything a translator is trained with.
 
     Parameters
     ----------
-    domains : two DomainData
+    domains : two DomainData or StoredDomain
         Synthetic first.
     parameters : dict
         Those of `spectragan.CycleGANTranslator`.
     device : torch.device
     rng : RandomState
+    earlier : Earlier, default=None
+        Its subspace and networks are used again.
 
     Returns
     -------
     game : Game
     """
     parameters = with_defaults(parameters)
+    whole, domains = domains, (domains[0].sample(rng), domains[1].sample(rng))
     synthetic, observed = domains
-    subspace = fit_subspace(
-        (synthetic.flux, observed.flux),
-        (synthetic.weights, observed.weights),
-        known=(synthetic.known, observed.known),
-        n_components=parameters["n_components"],
-        rng=rng,
+    subspace = (
+        _subspace(domains, stored_means(whole), parameters, rng)
+        if earlier is None
+        else earlier.subspace
     )
-    representation = _representation(subspace, parameters["network"])
+    representation = _representation(subspace, parameters["network"], earlier)
     projected = [subspace.project(data.flux, data.weights, d) for d, data in enumerate(domains)]
     rows = [representation.rows(data, d, *projected[d]) for d, data in enumerate(domains)]
     covariances = (
@@ -129,7 +157,9 @@ def build_game(
     )
     start = _align(subspace, covariances, START_LATENTS, START_SPLIT)
     rows[SYNTHETIC]["start"] = representation.start(rows[SYNTHETIC]["x"], start.translation)
-    if isinstance(representation, SubspaceRepresentation):
+    if earlier is not None:
+        module, critic = deepcopy(earlier.net.module_), deepcopy(earlier.net.critic_)
+    elif isinstance(representation, SubspaceRepresentation):
         n_shared = parameters["n_shared"] or _count_shared(subspace, projected[SYNTHETIC][0])
         n_split = N_SPLIT if parameters["n_split"] is None else parameters["n_split"]
         module, critic = _subspace_networks(
@@ -142,17 +172,57 @@ def build_game(
     return Game(
         subspace,
         representation,
-        DomainRows(*rows),
+        DomainRows(rows[0], rows[1], _draw(whole, representation, start.translation)),
         module,
         critic,
         _settings(representation, rows, parameters, device),
+        earlier,
     )
 
 
+def _subspace(
+    domains: tuple[DomainData, DomainData],
+    means: np.ndarray | None,
+    parameters: dict[str, Any],
+    rng: np.random.RandomState,
+) -> Subspace:
+    synthetic, observed = domains
+    return fit_subspace(
+        (synthetic.flux, observed.flux),
+        (synthetic.weights, observed.weights),
+        known=(synthetic.known, observed.known),
+        n_components=parameters["n_components"],
+        rng=rng,
+        means=means,
+    )
+
+
+def _draw(
+    domains: tuple[Domain, Domain],
+    representation: SubspaceRepresentation | PixelRepresentation,
+    translation: np.ndarray,
+) -> dict[str, Callable[[int], Any]]:
+    """Return what reads the rows of an epoch, of domains that aren't in memory."""
+    names = ("synthetic", "observed")
+    return {
+        names[d]: partial(
+            draw_rows,
+            data=data,
+            domain=d,
+            representation=representation,
+            translation=translation if d == SYNTHETIC else None,
+        )
+        for d, data in enumerate(domains)
+        if isinstance(data, StoredDomain)
+    }
+
+
 def _representation(
-    subspace: Subspace, network: str | nn.Module
+    subspace: Subspace, network: str | nn.Module, earlier: Earlier | None
 ) -> SubspaceRepresentation | PixelRepresentation:
     in_subspace = isinstance(network, str) and network == "subspace"
+    if earlier is not None:
+        in_subspace = isinstance(earlier.net.module_, SubspaceTranslator)
     return SubspaceRepresentation(subspace) if in_subspace else PixelRepresentation(subspace)
 
 

@@ -1,5 +1,7 @@
 """The full-pixel head: what latents say about every pixel outside the subspace."""
 
+from collections.abc import Iterable
+
 import numpy as np
 
 N_FOLDS = 5
@@ -51,6 +53,61 @@ def fit_head(features: np.ndarray, residual: np.ndarray, weights: np.ndarray) ->
     return np.hstack(
         [_solve(*_normal(features, residual[:, b], weights[:, b]), penalty) for b in blocks]
     )
+
+
+def fit_head_to_blocks(blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Do as `fit_head` does, with spectra that come block by block and are seen once.
+
+    Parameters
+    ----------
+    blocks : iterable of tuples (features, residual, weights)
+        As `fit_head` takes them; at least 10 spectra in all.
+
+    Returns
+    -------
+    head : ndarray of shape (n_features, n_pixels)
+        The same but for rounding: held-out errors are expanded into sums over spectra.
+    """
+    parts, first = None, 0
+    for features, residual, weights in blocks:
+        folds = np.arange(first, first + len(features)) % N_FOLDS
+        new = [_fold_sums(features, residual, weights, folds == k) for k in range(N_FOLDS)]
+        if parts is None:
+            parts = new
+        else:
+            for sums, more in zip(parts, new, strict=True):
+                for total, part in zip(sums, more, strict=True):
+                    total += part
+        first += len(features)
+    assert parts is not None
+    n_pixels = len(parts[0][0])
+    pixels = [slice(i, i + CHUNK_PIXELS) for i in range(0, n_pixels, CHUNK_PIXELS)]
+    chunks = [[[array[block] for array in sums] for sums in parts] for block in pixels]
+    errors = np.sum([_expanded_errors(chunk) for chunk in chunks], axis=0)
+    penalty = PENALTIES[int(errors.argmin())]
+    totals = ([np.sum(column, axis=0) for column in zip(*chunk, strict=True)] for chunk in chunks)
+    return np.hstack([_solve(gram, moment, penalty) for gram, moment, _ in totals])
+
+
+def _fold_sums(
+    features: np.ndarray, residual: np.ndarray, weights: np.ndarray, fold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return Gram matrices, moments, and weighted squares (n_pixels,) of some spectra."""
+    weights, residual = weights[fold], residual[fold]
+    gram, moment = _normal(features[fold], residual, weights)
+    return gram, moment, (weights * residual**2).sum(axis=0)
+
+
+def _expanded_errors(parts: list[list[np.ndarray]]) -> np.ndarray:
+    """Return the held-out errors of every penalty, from the sums of every fold."""
+    total = [sum(column) for column in zip(*parts, strict=True)]
+    errors = np.zeros(len(PENALTIES))
+    for gram, moment, square in parts:
+        for i, penalty in enumerate(PENALTIES):
+            head = _solve(total[0] - gram, total[1] - moment, penalty).T
+            explained = ((gram @ head[..., None])[..., 0] - 2 * moment) * head
+            errors[i] += square.sum() + explained.sum()
+    return errors
 
 
 def _held_out_errors(

@@ -116,7 +116,8 @@ def minimize(
     ...         residual = parameters - self.target[rows]
     ...         return residual.square().sum(1), residual, torch.ones(len(rows), 1, 1)
     >>> zero = torch.zeros(2, 1)
-    >>> minimize(Square(), zero, zero - 4, zero + 4, tolerance=1e-3, max_iter=9).parameters.round(decimals=3)
+    >>> found = minimize(Square(), zero, zero - 4, zero + 4, tolerance=1e-3, max_iter=9)
+    >>> found.parameters.round(decimals=3)
     tensor([[ 3.],
             [-4.]])
     """

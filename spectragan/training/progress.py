@@ -43,6 +43,12 @@ class EpochProgress(Callback):
                 total=net.max_epochs, desc=self.description, unit="epoch", file=sys.stderr
             )
 
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Count epochs of a training that is resumed; skorch calls this."""
+        if self.verbose:
+            done = len(net.history) - 1 - getattr(net, "first_epoch_", 0)
+            self.bar_.update(done - self.bar_.n)
+
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
         """Advance the bar by one epoch; skorch calls this."""
         if self.verbose:

@@ -1,13 +1,15 @@
 """What the translator's networks see: spectra as coefficients, or as they are."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
 from spectragan.networks.contract import OBSERVED, SYNTHETIC, TranslatorNetwork
 from spectragan.networks.pixels import PixelTranslator, SubspacePixels, head_features
-from spectragan.training.head import fit_head
+from spectragan.training.head import fit_head, fit_head_to_blocks
 from spectragan.training.padding import map_padded
 from spectragan.training.subspace import Subspace
 
@@ -44,6 +46,21 @@ class DomainData:
     def good(self) -> np.ndarray:
         """Mask of shape (n_spectra, n_pixels): True where a pixel counts."""
         return self.weights > 0
+
+    def __len__(self) -> int:
+        return len(self.flux)
+
+    def take(self, rows: slice | np.ndarray) -> "DomainData":
+        """Return some spectra."""
+        return DomainData(self.flux[rows], self.weights[rows], self.known[rows], self.exact[rows])
+
+    def blocks(self) -> Iterator[tuple[slice, "DomainData"]]:
+        """Yield all spectra at once: they are in memory anyway."""
+        yield slice(0, len(self)), self
+
+    def sample(self, rng: np.random.RandomState) -> "DomainData":
+        """Return all spectra; what doesn't fit into memory returns a part."""
+        return self
 
 
 class SubspaceRepresentation:
@@ -179,14 +196,21 @@ class SubspaceRepresentation:
             ),
         )
 
-    def _head(self, network: TranslatorNetwork, data: DomainData, domain: int) -> torch.Tensor:
+    def _head(self, network: TranslatorNetwork, data: Any, domain: int) -> torch.Tensor:
+        parts = (self._left_by(network, block, domain) for _, block in data.blocks())
+        if isinstance(data, DomainData):
+            return torch.as_tensor(fit_head(*next(parts)))
+        return torch.as_tensor(fit_head_to_blocks(parts))
+
+    def _left_by(
+        self, network: TranslatorNetwork, data: DomainData, domain: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return features, what the components leave out, and weights."""
         coefficients, _ = self.subspace.project(data.flux, data.weights, domain)
         x = torch.as_tensor(coefficients / self.scale)
         features = map_padded(lambda rows: head_features(*network.encode(rows, domain)), x)
         left = data.flux - self.subspace.reconstruct(coefficients, domain)
-        return torch.as_tensor(
-            fit_head(features.numpy(), np.where(data.good, left, 0.0), data.weights)
-        )
+        return features.numpy(), np.where(data.good, left, 0.0), data.weights
 
 
 class PixelRepresentation:

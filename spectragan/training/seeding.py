@@ -10,9 +10,28 @@ from sklearn.utils import check_random_state
 MAX_SEED = 2**31 - 1  # the largest upper bound that RandomState.randint takes on every platform
 
 
+def draw_seeds(random_state: int | np.random.RandomState | None = None) -> tuple[int, int]:
+    """Return the seeds of one block of work, for torch and for numpy.
+
+    Parameters
+    ----------
+    random_state : int, RandomState instance or None, default=None
+        An int gives the same seeds each time; an instance is advanced by two draws; None takes
+        fresh entropy from the operating system.
+
+    Returns
+    -------
+    seeds : tuple of two ints
+        What `seeded` takes, too.
+    """
+    parent = np.random.RandomState() if random_state is None else check_random_state(random_state)
+    torch_seed, numpy_seed = (int(seed) for seed in parent.randint(MAX_SEED, size=2))
+    return torch_seed, numpy_seed
+
+
 @contextmanager
 def seeded(
-    random_state: int | np.random.RandomState | None = None,
+    random_state: int | np.random.RandomState | tuple[int, int] | None = None,
     device: torch.device | str | None = None,
 ) -> Iterator[np.random.RandomState]:
     """Run a block with torch seeded from a scikit-learn style ``random_state``.
@@ -23,9 +42,8 @@ def seeded(
 
     Parameters
     ----------
-    random_state : int, RandomState instance or None, default=None
-        An int gives the same numbers each time; an instance is advanced by two draws; None takes
-        fresh entropy from the operating system.
+    random_state : int, RandomState instance, seeds or None, default=None
+        As `draw_seeds` takes it, or what that returns.
     device : torch.device, str or None, default=None
         The device the block computes on, so that its generator is forked too.
 
@@ -45,8 +63,9 @@ def seeded(
     >>> torch.equal(first, again)
     True
     """
-    parent = np.random.RandomState() if random_state is None else check_random_state(random_state)
-    torch_seed, numpy_seed = (int(seed) for seed in parent.randint(MAX_SEED, size=2))
+    if not isinstance(random_state, tuple):
+        random_state = draw_seeds(random_state)
+    torch_seed, numpy_seed = random_state
     with torch.random.fork_rng(**_fork_arguments(device)):
         torch.manual_seed(torch_seed)
         yield np.random.RandomState(numpy_seed)

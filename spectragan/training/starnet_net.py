@@ -13,6 +13,7 @@ from skorch.utils import to_device
 from torch import nn
 
 from spectragan.networks.starnet import StarNet
+from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
 from spectragan.training.data import RowBatches, TensorRows
 from spectragan.training.gaps import bridge_gaps
 from spectragan.training.progress import EpochProgress
@@ -201,7 +202,14 @@ def make_starnet_net(n_pixels: int, n_labels: int, settings: StarNetSettings) ->
     return net.initialize()
 
 
-def train_starnet(net: StarNetNet, train: TensorRows, valid: TensorRows) -> None:
+def train_starnet(
+    net: StarNetNet,
+    train: TensorRows,
+    valid: TensorRows,
+    *,
+    checkpoints: Checkpoints = NOT_KEPT,
+    number: int = 1,
+) -> None:
     """Train until held-out spectra stop improving; then put the net on the CPU.
 
     Parameters
@@ -210,6 +218,10 @@ def train_starnet(net: StarNetNet, train: TensorRows, valid: TensorRows) -> None
         Changed in place: the best epoch's weights in double precision, without gradients.
     train, valid : TensorRows
         Inputs as `augment` takes them, and standardised labels (n_rows, n_labels).
+    checkpoints : Checkpoints, default=NOT_KEPT
+        Where the state of training is kept.
+    number : int, default=1
+        Which member of an ensemble it is.
 
     Raises
     ------
@@ -217,7 +229,7 @@ def train_starnet(net: StarNetNet, train: TensorRows, valid: TensorRows) -> None
         If training was interrupted: half a training isn't a fit.
     """
     net.train_split = predefined_split(valid)
-    net.partial_fit(train)
+    checkpoints.train(net, train, number=number)
     net.train_split = None  # the rows held out don't belong into a saved net
     if len(net.history) < net.max_epochs and not _stopped_early(net):
         raise KeyboardInterrupt  # skorch stops quietly
@@ -227,7 +239,12 @@ def train_starnet(net: StarNetNet, train: TensorRows, valid: TensorRows) -> None
 
 
 def train_ensemble(
-    train: TensorRows, valid: TensorRows, n_members: int, settings: StarNetSettings
+    train: TensorRows,
+    valid: TensorRows,
+    n_members: int,
+    settings: StarNetSettings,
+    *,
+    checkpoints: Checkpoints = NOT_KEPT,
 ) -> list[StarNetNet]:
     """Return trained nets that differ in their first weights and in the order of the spectra.
 
@@ -237,6 +254,8 @@ def train_ensemble(
         As for `train_starnet`.
     n_members : int
     settings : StarNetSettings
+    checkpoints : Checkpoints, default=NOT_KEPT
+        Where the state of training is kept.
 
     Returns
     -------
@@ -245,9 +264,9 @@ def train_ensemble(
     n_pixels, n_labels = valid.inputs["flux"].shape[1], valid.targets.shape[1]
     nets = []
     with one_thread() if n_pixels <= ONE_THREAD_PIXELS else nullcontext():
-        for _ in range(n_members):
+        for number in range(1, n_members + 1):
             nets.append(make_starnet_net(n_pixels, n_labels, settings))
-            train_starnet(nets[-1], train, valid)
+            train_starnet(nets[-1], train, valid, checkpoints=checkpoints, number=number)
     return nets
 
 

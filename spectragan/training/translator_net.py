@@ -14,6 +14,7 @@ from torch import nn
 from spectragan.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.training.domains import DomainBatches
 from spectragan.training.ema import averaged_copy, update_average
+from spectragan.training.health import HealthGuard, chance_loss
 from spectragan.training.losses import AdversarialLoss, gradient_penalty
 from spectragan.training.maps import Maps, identity_loss, latent_loss, spectrum_loss, translate
 from spectragan.training.progress import EpochProgress
@@ -115,7 +116,14 @@ class TranslatorNet(NeuralNet):
         self.optimizer_ = torch.optim.Adam(self.module_.parameters(), rate, TRANSLATOR_BETAS)
         self.critic_optimizer_ = torch.optim.Adam(self.critic_.parameters(), rate, CRITIC_BETAS)
         self.n_steps_ = 0
+        self.penalty_ = self.settings.penalty  # raised where critics get out of hand
+        self.first_epoch_ = 0  # of this training: those before it had a cosine of their own
         return self
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether training went on to its last epoch."""
+        return len(self.history) >= self.first_epoch_ + self.max_epochs
 
     def train_step(self, batch, **fit_params) -> dict[str, Any]:
         """Update critic and translator on one batch; skorch calls this."""
@@ -158,7 +166,7 @@ class TranslatorNet(NeuralNet):
             ]
             scores = self.critic_(*inputs, domain)
             loss = loss + self.settings.game.critic(*scores.chunk(2))
-            loss = loss + self.settings.penalty * gradient_penalty(scores, *inputs)
+            loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
         loss.backward()
         self.critic_optimizer_.step()
         return loss.item()
@@ -229,7 +237,7 @@ class CosineRates(Callback):
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
         """Set the rates of this epoch; skorch calls this."""
-        done = (len(net.history) - 1) / max(1, net.max_epochs)
+        done = (len(net.history) - 1 - net.first_epoch_) / max(1, net.max_epochs)
         factor = LOWEST_RATE + (1 - LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
         for optimizer in (net.optimizer_, net.critic_optimizer_):
             for group in optimizer.param_groups:
@@ -306,6 +314,7 @@ def make_translator_net(
         callbacks=[
             ("rates", CosineRates(settings.learning_rate)),
             ("terms", EpochMeans()),
+            ("health", HealthGuard(chance_loss(settings.game))),
             *(callbacks or []),
             ("progress", progress),
         ],
@@ -328,8 +337,10 @@ def epoch_history(net: NeuralNet) -> dict[str, list[float]]:
     Returns
     -------
     history : dict of str to list of float
-        Every loss term, the critics' loss, and any score: one value per epoch.
+        Every loss term, the critics' loss, and any score: one value per epoch, NaN where there
+        was none.
     """
     recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
     names = [name for name in recorded if name not in BOOKKEEPING]
-    return {name: [float(value) for value in net.history[:, name]] for name in names}
+    # Row by row: skorch's columns leave epochs without a value out, and scores would move ahead.
+    return {name: [float(epoch.get(name, math.nan)) for epoch in net.history] for name in names}

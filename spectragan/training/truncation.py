@@ -9,7 +9,7 @@ from spectragan.exceptions import SubspaceTruncationWarning
 from spectragan.networks.contract import OBSERVED
 from spectragan.networks.pixels import SubspacePixels, head_features
 from spectragan.training.padding import map_padded
-from spectragan.training.representation import DomainData
+from spectragan.training.stored_domain import Domain
 from spectragan.training.subspace import Subspace
 
 MAX_SHARE = 0.01  # of the pixels
@@ -17,7 +17,7 @@ SIGNIFICANCE = 5.0  # sigma by which the head must exceed what it makes of noise
 MAX_ROWS = 2000  # spectra that are looked at
 
 
-def warn_of_truncation(pixels: SubspacePixels, subspace: Subspace, observed: DomainData) -> None:
+def warn_of_truncation(pixels: SubspacePixels, subspace: Subspace, observed: Domain) -> None:
     """Warn where the latents explain more outside the subspace than the components do inside.
 
     Parameters
@@ -25,7 +25,7 @@ def warn_of_truncation(pixels: SubspacePixels, subspace: Subspace, observed: Dom
     pixels : SubspacePixels
         The trained network, with its heads fitted to `observed`.
     subspace : Subspace
-    observed : DomainData
+    observed : DomainData or StoredDomain
         The observed spectra of the training.
 
     Warns
@@ -33,8 +33,9 @@ def warn_of_truncation(pixels: SubspacePixels, subspace: Subspace, observed: Dom
     SubspaceTruncationWarning
         If this is so at 1 % of the pixels or more.
     """
-    some = slice(None, None, -(-len(observed.flux) // MAX_ROWS))
-    flux, weights, good = observed.flux[some], observed.weights[some], observed.good[some]
+    some = slice(None, None, -(-len(observed) // MAX_ROWS))
+    part = observed.take(some)
+    flux, weights, good = part.flux, part.weights, part.good
     coefficients, _ = subspace.project(flux, weights, OBSERVED)
     x = torch.as_tensor(coefficients / subspace.spread)
     features = map_padded(lambda rows: head_features(*pixels.network.encode(rows, OBSERVED)), x)

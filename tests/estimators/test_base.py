@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from spectragan import MeanShiftTranslator, Spectra, stack_domains
-from spectragan.estimators.base import domain_data
+from spectragan.estimators.translator_data import domain_data
 from spectragan.estimators.translator_input import check_latent_shape, holds_spectra, usable_rows
 
 
