@@ -100,4 +100,4 @@ for axis, k, label in zip(axes, range(3), ("Teff (K)", "log g", "[Fe/H]"), stric
     axis.axvline(0, color="0.6", linewidth=1)
     axis.set(xlabel=f"offset of {label}", ylim=(2.6, -0.6))
 axes[0].set_yticks(range(3), list(results))
-plt.show()
+figure.savefig("anchors.png", dpi=150)

@@ -82,7 +82,7 @@ right_axes.barh(list(results), list(results.values()), color=["0.7", "C0", "C1",
 right_axes.axvline(1, color="0.4", linewidth=1)
 right_axes.invert_yaxis()
 right_axes.set(xlabel="left of the raw gap", title="Translation, against the truth")
-plt.show()
+figure.savefig("label_mismatch.png", dpi=150)
 
 # %%
 # Equal labels raise no alarm, and then nothing is matched:

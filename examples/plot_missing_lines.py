@@ -65,4 +65,5 @@ print(f"{match.any(axis=0)[deep].sum()} of {deep.sum()} missing lines deeper tha
 # Where the observed derivative (black, with its error) leaves the synthetic one (dashed), the
 # element has a line that the models lack.
 
-LineAttributionDisplay(found, pair.lines).plot(limits=(15168, 15300))
+display = LineAttributionDisplay(found, pair.lines).plot(limits=(15168, 15300))
+display.figure_.savefig("missing_lines.png", dpi=150)
