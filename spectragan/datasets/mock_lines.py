@@ -186,8 +186,8 @@ def make_line_domains(
             Their names; elements by their symbols.
         lines : Table
             ``wavelength`` (angstrom), ``element``, ``excitation`` (eV), ``ionised``, ``strength``
-            (mean equivalent width in the observed stars, angstrom), ``depth`` (mean depth of the
-            core there if it stood alone), ``missing``.
+            (optical depth integrated over the line, mean of the observed stars, angstrom),
+            ``depth`` (mean depth of the core there if it stood alone), ``missing``.
         missing_depth : ndarray of shape (n_pixels, n_elements)
             What the missing lines of each element take from the continuum of the observed stars,
             on average.

@@ -59,7 +59,7 @@ class AttributionStars:
     def screen(self) -> np.ndarray:
         """Return which pixels the translated model describes, (n_pixels,) of bool."""
         n = len(self.flux)
-        rows = np.arange(n)[:: max(1, n // SCREENING_ROWS)][:SCREENING_ROWS]
+        rows = spread_rows(n, SCREENING_ROWS)
         used, start = np.ones(self.flux.shape[1], dtype=bool), None
         labels_alone = Owners([[i] for i in range(self.n_labels)], np.ones(self.n_labels), [])
         for threshold in SCREENS:
@@ -173,3 +173,19 @@ def explains(slopes: Slopes, features: np.ndarray) -> np.ndarray:
     doubt = MAD_TO_SIGMA * np.nanmedian(np.abs(slopes.left - noise))
     excess = slopes.left - noise - EXCESS_SIGMAS * doubt
     return ~(excess[:, None] > slopes.values[:, features] ** 2)
+
+
+def spread_rows(n_rows: int, largest: int) -> np.ndarray:
+    """Return rows spread evenly over a set: the first ones may be sorted by a label.
+
+    Parameters
+    ----------
+    n_rows : int
+    largest : int
+        How many at most.
+
+    Returns
+    -------
+    rows : ndarray of int
+    """
+    return np.linspace(0, n_rows - 1, min(n_rows, largest)).astype(int)

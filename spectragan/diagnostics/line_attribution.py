@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spectragan.diagnostics.attribution_result import gather
-from spectragan.diagnostics.attribution_stars import AttributionStars
+from spectragan.diagnostics.attribution_stars import AttributionStars, spread_rows
 from spectragan.diagnostics.line_owners import Owners, choose_owners, group_owners
 from spectragan.diagnostics.line_slopes import PixelFolds
 from spectragan.diagnostics.line_table import FWHM_PER_SIGMA, estimate_sigma
@@ -267,7 +267,7 @@ class LineAttribution:
 
 def _mean_jacobian(model: Any, labels: np.ndarray) -> np.ndarray:
     """Return derivatives averaged over labels, (n_pixels, n_labels)."""
-    some = labels[:: max(1, len(labels) // JACOBIAN_ROWS)][:JACOBIAN_ROWS]
+    some = labels[spread_rows(len(labels), JACOBIAN_ROWS)]
     chunks = [some[i : i + JACOBIAN_CHUNK] for i in range(0, len(some), JACOBIAN_CHUNK)]
     return sum(model.jacobian(chunk).sum(axis=0) for chunk in chunks) / len(some)
 

@@ -16,6 +16,7 @@ from spectragan import (
     SpectrumEmulator,
 )
 from spectragan.datasets import make_line_domains
+from spectragan.diagnostics.attribution_stars import spread_rows
 from spectragan.exceptions import GridMismatchError
 
 N_STARS = 400
@@ -202,3 +203,11 @@ def test_result_tells_itself(world, found):
     assert repr(found).startswith(f"MissingLines({len(found)} lines of")
     assert "Fe" in found.summary()
     assert repr(LineAttribution(world[2], world[3])).startswith("LineAttribution(")
+
+
+def test_rows_for_an_average_come_from_all_over_a_sorted_set():
+    for n in (5, 256, 300, 511, 2000):
+        rows = spread_rows(n, 256)
+        assert len(set(rows)) == min(n, 256)
+        assert rows[0] == 0
+        assert rows[-1] == n - 1
