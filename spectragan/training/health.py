@@ -12,8 +12,8 @@ from spectragan.exceptions import TrainingHealthWarning
 from spectragan.training.losses import AdversarialLoss
 from spectragan.training.snapshot import Snapshot, capture, restore
 
-MAX_RESTARTS = 3
-STIFFER = 4.0  # factor on the critics' penalty after each restart
+STIFFER = 4.0  # factor on the critics' penalty after each of the first restarts
+MAX_STIFFENED = 3  # of them: 64 times the penalty is as stiff as a game can be
 LEAST_PENALTY = 0.0125  # to start from where there was none
 GROWTH = 3.0  # of reconstruction and cycle losses over their best: the translator is lost
 OVERRUN = 0.1  # of the critics' loss where they know nothing: they see through every fake
@@ -42,7 +42,7 @@ class TrainingHealth:
     @property
     def n_restarts(self) -> int:
         """How often training went back."""
-        return min(len(self.problems), MAX_RESTARTS)
+        return len(self.problems)
 
 
 class HealthGuard(Callback):
@@ -56,9 +56,9 @@ class HealthGuard(Callback):
     Notes
     -----
     Weights and optimizers go back; the history and the rates go on, so that training ends when it
-    should. After each return the critics' penalty is four times as large; after three, training
-    goes on as it is. A training that ends badly takes the last good state, at worst that of the
-    start, and `TrainingHealth` says so.
+    should. After each of the first three returns the critics' penalty is four times as large. So
+    every epoch ends in a good state, at worst that of the start: a training that is resumed there
+    has nothing else to remember, and one that ends badly has nothing to undo.
     """
 
     def __init__(self, chance: float) -> None:
@@ -84,14 +84,12 @@ class HealthGuard(Callback):
             self.good = capture(net)
             return
         self.problems_[str(len(net.history))] = problem
-        if self.good is not None and len(self.problems_) <= MAX_RESTARTS:
-            self._go_back(net, self.good)
+        self._go_back(net)
+        if len(self.problems_) <= MAX_STIFFENED:
             net.penalty_ = STIFFER * max(net.penalty_, LEAST_PENALTY)
 
     def on_train_end(self, net, X=None, y=None, **kwargs) -> None:
-        """End in a good state, and let go of it; skorch calls this."""
-        if self.good is not None and not self.healthy_:
-            self._go_back(net, self.good)
+        """Let go of the good state; skorch calls this."""
         self.good = None
 
     def report(self, net: Any) -> TrainingHealth:
@@ -123,12 +121,13 @@ class HealthGuard(Callback):
             return f"the critics saw through every translation for {PATIENCE} epochs"
         return None
 
-    def _go_back(self, net: Any, good: Snapshot) -> None:
+    def _go_back(self, net: Any) -> None:
         present = capture(net)
+        assert self.good is not None
         restore(
             net,
             replace(
-                good,
+                self.good,
                 history=present.history,
                 generators=present.generators,
                 counters=present.counters,

@@ -10,7 +10,7 @@ from skorch.callbacks import Callback
 from spectragan.exceptions import TrainingHealthWarning
 from spectragan.networks.subspace import SubspaceCritic, SubspaceTranslator
 from spectragan.training.domains import DomainRows
-from spectragan.training.health import MAX_RESTARTS, STIFFER, chance_loss, judge_health
+from spectragan.training.health import MAX_STIFFENED, STIFFER, chance_loss, judge_health
 from spectragan.training.losses import adversarial_loss
 from spectragan.training.translator_net import (
     LOSS_TERMS,
@@ -95,11 +95,15 @@ def test_a_broken_epoch_is_taken_back(what):
 
 
 def test_a_training_that_breaks_in_every_epoch_says_that_its_end_is_bad():
-    net = train(Spoil(range(2, 9), break_weights), max_epochs=8)
+    net, one = train(Spoil(range(2, 9), break_weights), max_epochs=8), train(max_epochs=1)
     with pytest.warns(TrainingHealthWarning, match="the end was bad"):
         health = judge_health(net)
-    assert health.n_restarts == MAX_RESTARTS
+    assert health.n_restarts == 7
     assert not health.healthy
+    assert health.penalty == pytest.approx(STIFFER**MAX_STIFFENED * net.settings.penalty)
+    # Every bad epoch was undone, those after the last stiffening too.
+    for kept, good in zip(net.average_.parameters(), one.average_.parameters(), strict=True):
+        assert torch.equal(kept, good)
 
 
 def test_the_guard_leaves_a_good_training_bit_identical():
