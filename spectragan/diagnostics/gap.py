@@ -10,7 +10,8 @@ from spectragan.diagnostics.projection import joint_scores, scale_within
 from spectragan.diagnostics.two_sample import classifier_auc, mmd_permutation
 from spectragan.estimators.distances import sliced_wasserstein
 from spectragan.spectra import Spectra
-from spectragan.spectra.inputs import check_count, check_set, draw_seed, make_rng
+from spectragan.spectra.inputs import check_set, draw_seed, make_rng
+from spectragan.spectra.validation import check_count
 
 # Where noise cannot be matched, it is kept out as far as it can be: it fills the later components.
 N_COMPONENTS_MATCHED = 20

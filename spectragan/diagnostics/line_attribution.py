@@ -17,7 +17,8 @@ from spectragan.estimators.labels import label_array
 from spectragan.estimators.observed import ObservedEmulator, count_pixels
 from spectragan.exceptions import AttributionWarning
 from spectragan.spectra import Spectra
-from spectragan.spectra.inputs import check_count, check_set
+from spectragan.spectra.inputs import check_set
+from spectragan.spectra.validation import check_count
 
 BLOCK = 25.0  # sigmas of a line: few pixels are near the edge of a block
 REACH = 3.0  # sigmas of a line around a block that are left out with it

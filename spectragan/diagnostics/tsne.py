@@ -16,7 +16,8 @@ from spectragan.diagnostics.panels import (
 )
 from spectragan.diagnostics.projection import joint_scores, standardise
 from spectragan.spectra import Spectra, concatenate
-from spectragan.spectra.inputs import check_count, draw_seed, make_rng
+from spectragan.spectra.inputs import draw_seed, make_rng
+from spectragan.spectra.validation import check_count
 
 
 @dataclass(frozen=True)

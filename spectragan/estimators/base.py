@@ -29,7 +29,8 @@ from spectragan.spectra import (
     validate_spectra,
 )
 from spectragan.spectra.domains import DOMAINS
-from spectragan.spectra.inputs import check_count, check_set, make_rng
+from spectragan.spectra.inputs import check_set, make_rng
+from spectragan.spectra.validation import check_count
 from spectragan.training.representation import SubspaceRepresentation
 
 SYNTHETIC, OBSERVED = 0, 1

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.spectra.inputs import check_count
+from spectragan.spectra.validation import check_count
 
 NUISANCES = ("velocity", "broadening", "continuum")
 SHIFTS = NUISANCES[:2]  # fitted as parameters; the continuum is solved for

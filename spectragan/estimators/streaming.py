@@ -8,9 +8,9 @@ import numpy as np
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.grid import is_descending
-from spectragan.spectra.inputs import check_count
 from spectragan.spectra.lazy import BLOCK_ROWS, LazySpectra, in_memory
 from spectragan.spectra.stored import check_open, chunk_rows, is_stored
+from spectragan.spectra.validation import check_count
 
 # Results are computed in batches of so many rows, counted from the first: the last digits of a
 # matrix product depend on its size, so they would depend on how much is read at a time.

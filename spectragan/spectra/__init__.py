@@ -7,13 +7,13 @@ from spectragan.spectra.convert import as_spectra, like_input
 from spectragan.spectra.domains import (
     check_domain,
     check_domain_scales,
-    concatenate,
     split_domains,
     stack_domains,
 )
 from spectragan.spectra.estimator_input import validate_spectra
 from spectragan.spectra.grid import check_same_grid, same_grid
 from spectragan.spectra.harmonization import HarmonizationReport, harmonize
+from spectragan.spectra.joining import concatenate
 from spectragan.spectra.lazy import LazySpectra
 from spectragan.spectra.medium import AirVacuumConverter
 from spectragan.spectra.noise_injection import NoiseInjector

@@ -7,6 +7,7 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra.container import Spectra
+from spectragan.spectra.joining import concatenate
 
 
 def as_spectra(x: Any, wavelength: Any = None, ivar: Any = None, noise: Any = None) -> Spectra:
@@ -63,8 +64,6 @@ def as_spectra(x: Any, wavelength: Any = None, ivar: Any = None, noise: Any = No
     if kind == "spectra":
         return x
     if kind == "spectra list":
-        from spectragan.spectra.domains import concatenate
-
         return concatenate(x)
     from spectragan.spectra.specutils_input import from_specutils
 

@@ -6,8 +6,8 @@ import numpy as np
 
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra
-from spectragan.spectra.domains import concatenate
 from spectragan.spectra.grid import check_same_grid
+from spectragan.spectra.joining import concatenate
 from spectragan.spectra.lazy import any_good
 
 MIN_SPECTRA = 10  # fewer say nothing about a distribution: a half would have under five
@@ -94,21 +94,6 @@ def check_set(
     check_same_grid(like, spectra, names=(like_name, name))
     # Joining converts flux and ivar to the unit of `like`, or says that they do not convert.
     return spectra if spectra.unit == like.unit else concatenate([like, spectra])[len(like) :]
-
-
-def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
-    """Return `value` if it is an integer of at least `minimum`.
-
-    Raises
-    ------
-    ValueError
-        If `value` is not such an integer.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < minimum:
-        raise ValueError(
-            f"`{name}` must be an integer >= {minimum}; got {value!r}; give a larger whole number."
-        )
-    return int(value)
 
 
 def check_latents(z: Any, name: str) -> np.ndarray:

@@ -205,9 +205,7 @@ class LazySpectra(Spectra):
         ValueError
             If `size` isn't an integer of at least 1.
         """
-        from spectragan.spectra.inputs import check_count  # which imports this module
-
-        size = self.block_rows if size is None else check_count(size, "size")
+        size = self.block_rows if size is None else validation.check_count(size, "size")
         spans = read_spans(self._stored, self._rows, size)
         return (
             read[start : start + size]

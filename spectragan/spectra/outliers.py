@@ -8,7 +8,7 @@ from sklearn.base import OneToOneFeatureMixin
 
 from spectragan.spectra.base import BaseSpectraTransformer, check_number, unit_factor
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.inputs import check_count
+from spectragan.spectra.validation import check_count
 
 REFERENCES = ("both", "spectrum", "set")
 ACTIONS = ("interpolate", "mask")

@@ -24,14 +24,13 @@ from spectragan.exceptions import (
     SpectrumFileError,
 )
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.domains import concatenate
 from spectragan.spectra.formats.one_file import KNOWN, read_file
 from spectragan.spectra.formats.options import ReadOptions
 from spectragan.spectra.formats.problem import FileProblem, first_line
 from spectragan.spectra.formats.registry import named, nearest
 from spectragan.spectra.grid import grid_difference
-from spectragan.spectra.inputs import check_count
-from spectragan.spectra.validation import check_medium
+from spectragan.spectra.joining import concatenate
+from spectragan.spectra.validation import check_count, check_medium
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 # What one file gives: its spectra and the number of NaN that no mask announces, or why not.

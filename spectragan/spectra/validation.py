@@ -1,4 +1,4 @@
-"""Checks of the arrays that make up `Spectra`; every message says the rule and the remedy."""
+"""Checks of what makes up `Spectra`, and of counts; every message says the rule and the remedy."""
 
 import warnings
 from collections.abc import Mapping
@@ -264,3 +264,18 @@ def first_true(mask: np.ndarray) -> tuple[int, int]:
     """Return the row and column of the first True of a 2-D mask."""
     row, pixel = np.unravel_index(np.argmax(mask), mask.shape)
     return int(row), int(pixel)
+
+
+def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
+    """Return `value` if it is an integer of at least `minimum`.
+
+    Raises
+    ------
+    ValueError
+        If `value` is not such an integer.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < minimum:
+        raise ValueError(
+            f"`{name}` must be an integer >= {minimum}; got {value!r}; give a larger whole number."
+        )
+    return int(value)

@@ -18,7 +18,7 @@ from spectragan.estimators.starnet import StarNetRegressor
 from spectragan.estimators.starnet_input import fit_scaling
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra import ContinuumNormalizer, Spectra
-from spectragan.spectra.domains import concatenate
+from spectragan.spectra.joining import concatenate
 
 NAMES = ("teff", "logg", "feh")
 PIXELS = slice(1200, 1400)
