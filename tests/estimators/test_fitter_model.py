@@ -55,12 +55,16 @@ def test_model_has_exact_derivatives(name, mock, emulator, translators):
     _, slopes = model.with_jacobian(parameters)
     exact = slopes if model.basis is None else slopes @ model.basis
     for i in range(parameters.shape[1]):
-        step = torch.zeros_like(parameters)
-        step[:, i] = 1e-4 * max(1.0, float(parameters[:, i].abs().max()))
-        change = flux_of(model, parameters + step) - flux_of(model, parameters - step)
-        expected = change / (2 * step[:, i : i + 1])
-        scale = expected.abs().max() + 1e-12
-        assert (exact[:, i] - expected).abs().max() < 1e-3 * scale
+        errors = []
+        # A kink of a network spoils a long step, rounding a short one.
+        for length in (1e-4, 1e-5, 1e-6):
+            step = torch.zeros_like(parameters)
+            step[:, i] = length * max(1.0, float(parameters[:, i].abs().max()))
+            change = flux_of(model, parameters + step) - flux_of(model, parameters - step)
+            expected = change / (2 * step[:, i : i + 1])
+            scale = expected.abs().max() + 1e-12
+            errors.append(float((exact[:, i] - expected).abs().max() / scale))
+        assert min(errors) < 1e-3
 
 
 @pytest.mark.parametrize("nuisances", [(), ("velocity", "broadening")])
