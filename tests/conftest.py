@@ -1,12 +1,17 @@
 """Settings for every test: one thread, no screen, reproducible property tests."""
 
+import sys
+
 import matplotlib
 import pytest
+import sklearn.utils  # noqa: F401 - loads all there is to be limited
 import torch
 from hypothesis import settings
+from threadpoolctl import threadpool_limits
 
 # The tests run in parallel processes on few cores, and most networks here are small.
 torch.set_num_threads(1)
+threadpool_limits(1)
 matplotlib.use("Agg")
 
 # A shared machine may stall for a moment: no deadline. Derandomised: a failure can be repeated.
@@ -18,6 +23,5 @@ settings.load_profile("spectragan")
 def _close_figures():
     """Close the figures a test has left open; pyplot would keep them all and then warn."""
     yield
-    from matplotlib import pyplot as plt
-
-    plt.close("all")
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close("all")

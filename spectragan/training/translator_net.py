@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -112,9 +113,10 @@ class TranslatorNet(NeuralNet):
 
     def initialize_optimizer(self, *args, **kwargs) -> "TranslatorNet":
         """Give translator and critic an optimizer each; skorch calls this."""
-        rate = self.settings.learning_rate
-        self.optimizer_ = torch.optim.Adam(self.module_.parameters(), rate, TRANSLATOR_BETAS)
-        self.critic_optimizer_ = torch.optim.Adam(self.critic_.parameters(), rate, CRITIC_BETAS)
+        # All weights at once: the same numbers as one by one, in fewer calls.
+        adam = partial(torch.optim.Adam, lr=self.settings.learning_rate, foreach=True)
+        self.optimizer_ = adam(self.module_.parameters(), betas=TRANSLATOR_BETAS)
+        self.critic_optimizer_ = adam(self.critic_.parameters(), betas=CRITIC_BETAS)
         self.n_steps_ = 0
         self.penalty_ = self.settings.penalty  # raised where critics get out of hand
         self.first_epoch_ = 0  # of this training: those before it had a cosine of their own

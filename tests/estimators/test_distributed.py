@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 ROWS, N_CHUNKS = 128, 16
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def client():
     cluster = distributed.LocalCluster(
         n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
