@@ -30,6 +30,9 @@ add_module_names = False
 html_theme = "pydata_sphinx_theme"
 html_title = "spectragan"
 html_static_path = ["_static"]
+html_favicon = "_static/favicon.svg"
+# Without it the theme finds no mode, and says so on the browser's console.
+html_context = {"default_mode": "auto"}
 html_show_sourcelink = False
 html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
 
