@@ -73,7 +73,7 @@ class Inventions:
         -------
         table : str
             One line in all, one for each of the five most significant features, and one on how
-            well means of the two sets agree elsewhere.
+            well the two sets could be compared.
         """
         word = "pixel" if self.wavelength is None else f"wavelength [{self.wavelength.unit}]"
         rows = [f"{len(self)} invented features in {self.share:.1%} of the pixels"]
@@ -87,8 +87,8 @@ class Inventions:
         if len(self) > MOST_NAMED:
             rows.append(f"{'and others':>24}: {len(self) - MOST_NAMED}")
         rows.append(
-            f"elsewhere means differ by {self.misfit:.4f}; {self.overlap:.0%} of the stars are "
-            f"in both sets; false-discovery rate {self.fdr:g}"
+            f"a typical misfit is {self.misfit:.1g}; {self.overlap:.0%} of the stars are in both "
+            f"sets; false-discovery rate {self.fdr:g}"
         )
         return "\n".join(rows)
 
