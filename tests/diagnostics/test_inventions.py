@@ -55,6 +55,18 @@ def test_a_good_translation_invents_nearly_nothing(plain):
     assert plain.overlap > 0.95
 
 
+def test_a_perfect_translation_of_other_stars_invents_nothing(pair, translator):
+    found = find_inventions(
+        translator,
+        pair.synthetic_of_observed[:150],
+        pair.observed[150:],
+        translated=pair.observed_truth[:150],
+        random_state=0,
+    )
+    assert len(found) == 0
+    assert np.abs(found.change).max() > 20 * np.median(found.error)
+
+
 def test_planted_lines_are_found_with_their_depth(pair, planted, plain):
     centers = np.array([*CENTERS, 145, 215])
     assert is_found(planted, centers).all()
