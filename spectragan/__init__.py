@@ -63,6 +63,7 @@ _HOMES = {
         "LineAttribution",
         "compare_labels",
         "cycle_scores",
+        "find_inventions",
         "gap_scores",
         "pseudo_pair_score",
         "tsne_gap",

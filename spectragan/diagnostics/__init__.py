@@ -3,6 +3,8 @@
 from spectragan.diagnostics.fit_display import FitDisplay
 from spectragan.diagnostics.gap import GapScores, gap_scores
 from spectragan.diagnostics.history_display import TrainingHistoryDisplay
+from spectragan.diagnostics.invented_features import Inventions
+from spectragan.diagnostics.inventions import find_inventions
 from spectragan.diagnostics.label_comparison import LabelComparison, compare_labels
 from spectragan.diagnostics.label_comparison_display import LabelComparisonDisplay
 from spectragan.diagnostics.label_covariance_display import LabelCovarianceDisplay
@@ -20,6 +22,7 @@ __all__ = [
     "CycleScores",
     "FitDisplay",
     "GapScores",
+    "Inventions",
     "LabelComparison",
     "LabelComparisonDisplay",
     "LabelCovarianceDisplay",
@@ -34,6 +37,7 @@ __all__ = [
     "TranslationDisplay",
     "compare_labels",
     "cycle_scores",
+    "find_inventions",
     "gap_scores",
     "pseudo_pair_score",
     "tsne_gap",
