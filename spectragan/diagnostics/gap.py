@@ -11,6 +11,7 @@ from spectragan.diagnostics.two_sample import classifier_auc, mmd_permutation
 from spectragan.estimators.distances import sliced_wasserstein
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_set, draw_seed, make_rng
+from spectragan.spectra.lazy import has_good_pixel
 from spectragan.spectra.validation import check_count
 
 # Where noise cannot be matched, it is kept out as far as it can be: it fills the later components.
@@ -154,12 +155,12 @@ def gap_scores(
 
     Notes
     -----
-    Equal numbers n of both sets are drawn. All scores work on joint principal components in units
-    of the scatter within the sets, found without knowing which spectrum is from which set and
-    with masked pixels left out. Rows whose noise is "exact" are lent the noise and mask of random
-    rows of the other set, so that a noise-free spectrum is not told apart by its lack of noise.
-    Noise that is "unknown" can't be lent: then only masks are, ``noise_matched`` is False, and an
-    AUC above 0.5 may be due to noise alone.
+    Rows without a good pixel are left out. Equal numbers n of both sets are drawn. All scores work
+    on joint principal components in units of the scatter within the sets, found without knowing
+    which spectrum is from which set and with masked pixels left out. Rows whose noise is "exact"
+    are lent the noise and mask of random rows of the other set, so that a noise-free spectrum is
+    not told apart by its lack of noise. Noise that is "unknown" can't be lent: then only masks are,
+    ``noise_matched`` is False, and an AUC above 0.5 may be due to noise alone.
 
     Sets of one size may be pairs row by row, such as models of the very stars: partners share a
     fold, a permutation swaps partners, and no distance is taken between them.
@@ -192,7 +193,7 @@ def gap_scores(
     check_count(n_directions, "n_directions")
     check_count(max_samples, "max_samples", minimum=10)
     b = check_set(b, "b")
-    a = check_set(a, "a", like=b)
+    a, b = _seen(check_set(a, "a", like=b), b)
     rng = make_rng(random_state)
     a, b = _draw(a, b, max_samples, rng)
     a, b, matched = match_noise(a, b, rng)
@@ -201,6 +202,19 @@ def gap_scores(
     scores_a, scores_b = _scores(a, b, check_count(n_components, "n_components"), rng)
     values = _compare(scores_a, scores_b, n_permutations, n_directions, rng)
     return GapScores(**values, n_components=scores_a.shape[1], noise_matched=matched)
+
+
+def _seen(a: Spectra, b: Spectra) -> tuple[Spectra, Spectra]:
+    """Leave out rows without a good pixel, and their partners in sets of one size."""
+    rows = [has_good_pixel(a), has_good_pixel(b)]
+    if len(a) == len(b):
+        rows = [rows[0] & rows[1]] * 2
+    if all(part.all() for part in rows):
+        return a, b
+    return (
+        check_set(a[rows[0]], "a without masked rows"),
+        check_set(b[rows[1]], "b without masked rows"),
+    )
 
 
 def _draw(

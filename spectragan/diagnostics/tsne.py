@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -200,7 +201,7 @@ def tsne_gap(
     ):
         check_count(value, name)
     check_count(max_samples, "max_samples", minimum=10)
-    if not perplexity > 1:
+    if not isinstance(perplexity, Real) or not perplexity > 1:
         raise ValueError(f"`perplexity` must be > 1; got {perplexity!r}; try 30.")
     rng = make_rng(random_state)
     if _is_mapping_form(source, X_synthetic, X_observed, latents, panels):

@@ -1,6 +1,6 @@
 """What all translators share: reading two domains, and turning spectra into other spectra."""
 
-from abc import ABCMeta, abstractmethod
+from abc import ABC, abstractmethod
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -29,6 +29,7 @@ from spectragan.spectra import (
     validate_spectra,
 )
 from spectragan.spectra.domains import DOMAINS
+from spectragan.spectra.frames import SpectraOutputMixin
 from spectragan.spectra.inputs import check_set, make_rng
 from spectragan.spectra.validation import check_count
 from spectragan.training.representation import SubspaceRepresentation
@@ -53,7 +54,7 @@ class Latents(NamedTuple):
     split: np.ndarray
 
 
-class BaseTranslator(SaveMixin, TransformerMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstimator, ABC):
     """Base of all translators between the synthetic and the observed domain.
 
     Notes

@@ -8,6 +8,7 @@ import numpy as np
 
 from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.estimators.translator_data import domain_data
+from spectragan.spectra.inputs import check_count
 from spectragan.training.representation import DomainData
 from spectragan.training.stored_domain import stored_means
 from spectragan.training.subspace import fit_subspace, noise_free_covariance
@@ -22,7 +23,7 @@ class _AffineTranslator(BaseTranslator):
     n_shared_: int
     n_split_: int
 
-    def __init__(self, n_components: int = 20) -> None:
+    def __init__(self, n_components: int | None = 20) -> None:
         self.n_components = n_components
 
     def fit(self, X: Any, y: Any = None) -> "_AffineTranslator":
@@ -45,8 +46,11 @@ class _AffineTranslator(BaseTranslator):
         GridMismatchError
             If the domains are on different grids.
         ValueError
-            If a domain is missing or has fewer than 2 usable spectra.
+            If a domain is missing or has fewer than 2 usable spectra, or `n_components` isn't an
+            integer of at least 1 or None.
         """
+        if self.n_components is not None:
+            check_count(self.n_components, "n_components")
         rng = np.random.RandomState(0)
         whole = [domain_data(part) for part in self._fit_domains(X, y)]
         parts = [data.sample(rng) for data in whole]
@@ -104,7 +108,7 @@ class MeanShiftTranslator(_AffineTranslator):
 
     Parameters
     ----------
-    n_components : int, default=20
+    n_components : int or None, default=20
         Of the subspace that `encode` and `score` use; translation needs none.
 
     Attributes
@@ -150,8 +154,8 @@ class LinearTranslator(_AffineTranslator):
 
     Parameters
     ----------
-    n_components : int, default=20
-        Joint components of both domains.
+    n_components : int or None, default=20
+        Joint components of both domains; None takes those above the noise, at most 20.
 
     Attributes
     ----------

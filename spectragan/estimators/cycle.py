@@ -7,6 +7,7 @@ import numpy as np
 
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_latents, check_set, make_rng
+from spectragan.spectra.lazy import has_good_pixel
 
 MIN_PAIRS = 2  # a donor must be another row
 
@@ -138,6 +139,11 @@ def cycle_scores(
     >>> scores.x_so < 1.5  # nearly the noise
     True
     """
+    if not hasattr(translator, "inverse_transform"):
+        raise TypeError(
+            f"`translator` must be a fitted translator; got {type(translator).__name__}; give for "
+            "example a LinearTranslator."
+        )
     synthetic = check_set(X_synthetic, "X_synthetic", min_rows=MIN_PAIRS)
     observed = check_set(
         X_observed, "X_observed", like=synthetic, like_name="X_synthetic", min_rows=MIN_PAIRS
@@ -146,6 +152,12 @@ def cycle_scores(
         raise ValueError(
             "`X_synthetic` and `X_observed` must be pairs, row by row; got "
             f"{len(synthetic)} and {len(observed)} rows; give the same stars in both."
+        )
+    seen = has_good_pixel(synthetic) & has_good_pixel(observed)
+    if not seen.all():
+        synthetic, observed = (
+            check_set(part[seen], f"{name} without masked rows", min_rows=MIN_PAIRS)
+            for part, name in ((synthetic, "X_synthetic"), (observed, "X_observed"))
         )
     donor = derangement(len(observed), make_rng(random_state))
     shared_s = _encode(translator, synthetic, 0)[0]

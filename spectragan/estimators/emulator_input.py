@@ -1,5 +1,7 @@
 """What `SpectrumEmulator` checks before it works: parameters, spectra, grids."""
 
+from math import inf
+from numbers import Integral, Real
 from typing import Any
 
 import astropy.units as u
@@ -33,20 +35,34 @@ def check_parameters(estimator: Any) -> None:
     """
     for name, lowest in LOWEST.items():
         value = getattr(estimator, name)
-        if not isinstance(value, int | np.integer) or value < lowest:
+        if not _is_number(value, Integral) or value < lowest:
             raise ValueError(
                 f"`{name}` must be an integer >= {lowest}; got {value!r}; the default is a good "
                 "start."
             )
-    if not 0 < estimator.validation_fraction < 1:
+    sizes = estimator.hidden
+    if not isinstance(sizes, list | tuple) or not all(
+        _is_number(size, Integral) and size >= 1 for size in sizes
+    ):
+        raise ValueError(
+            f"`hidden` must be a sequence of integers >= 1; got {sizes!r}; (300, 300) is a good "
+            "start."
+        )
+    fraction = estimator.validation_fraction
+    if not _is_number(fraction, Real) or not 0 < fraction < 1:
         raise ValueError(
             f"`validation_fraction` must lie between 0 and 1; got "
             f"{estimator.validation_fraction!r}; 0.1 is a good start."
         )
-    if not estimator.learning_rate > 0:
+    rate = estimator.learning_rate
+    if not _is_number(rate, Real) or not 0 < rate < inf:
         raise ValueError(
-            f"`learning_rate` must be > 0; got {estimator.learning_rate!r}; 3e-3 is a good start."
+            f"`learning_rate` must be a finite number > 0; got {rate!r}; 3e-3 is a good start."
         )
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    return isinstance(value, kind) and not isinstance(value, bool)
 
 
 def training_settings(estimator: Any, device: torch.device) -> EmulatorSettings:

@@ -120,6 +120,13 @@ def _check_integers(parameters: Mapping[str, Any]) -> None:
             f"`{name}` must be an integer >= {lowest}{' or None' * optional}; got {value!r}; "
             "see the class docstring for its default."
         )
+    latents = [parameters[name] or 0 for name in ("n_shared", "n_split")]
+    components = parameters["n_components"]
+    if parameters["network"] == "subspace" and components and sum(latents) > components:
+        raise ValueError(
+            f"`n_shared` and `n_split` together must be <= `n_components` = {components}; got "
+            f"{latents[0]} and {latents[1]}; ask for fewer latents or more components."
+        )
     if parameters["network"] in NETWORKS[1:] and parameters["n_split"] == 0:
         raise ValueError(
             f"`n_split` must be >= 1 where `network` is {parameters['network']!r}; got 0; use "

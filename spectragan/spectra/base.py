@@ -11,6 +11,7 @@ from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import like_input
 from spectragan.spectra.estimator_input import validate_spectra
+from spectragan.spectra.frames import SpectraOutputMixin
 from spectragan.spectra.grid import ascending_angstrom
 from spectragan.spectra.validation import check_axis
 
@@ -18,7 +19,7 @@ from spectragan.spectra.validation import check_axis
 BLOCK_ROWS = 32
 
 
-class BaseSpectraTransformer(SaveMixin, TransformerMixin, BaseEstimator):
+class BaseSpectraTransformer(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstimator):
     """A step of a pipeline that takes spectra and gives spectra.
 
     A subclass writes `_learn(spectra)`, called by `fit`, and `_apply(spectra)`, which returns

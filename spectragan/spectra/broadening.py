@@ -5,7 +5,6 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import OneToOneFeatureMixin
 
 from spectragan.spectra.base import BaseSpectraTransformer, angstrom_grid
 from spectragan.spectra.container import Spectra
@@ -20,7 +19,7 @@ FWHM_PER_SIGMA = 2 * np.sqrt(2 * np.log(2))
 ROUNDING = 1e-9
 
 
-class Broadener(OneToOneFeatureMixin, BaseSpectraTransformer):
+class Broadener(BaseSpectraTransformer):
     r"""Broaden spectra: to a resolution, by rotation, or with any line spread function.
 
     Parameters
@@ -153,17 +152,17 @@ class Broadener(OneToOneFeatureMixin, BaseSpectraTransformer):
             )
 
     def _rotation(self, spectra: Spectra) -> Any:
+        number = isinstance(self.limb_darkening, int | float | np.number)
+        if not number or not 0 <= self.limb_darkening <= 1:
+            raise ValueError(
+                f"`limb_darkening` must be 0 to 1; got {self.limb_darkening!r}; try 0.6."
+            )
         if self.v_sin_i is None:
             return None
         beta = speed_ratio(self.v_sin_i, "v_sin_i")
         if beta.shape != () or not 0 <= beta < 1:
             raise ValueError(
                 f"`v_sin_i` must be one velocity >= 0; got {self.v_sin_i!r}; give it in km/s."
-            )
-        number = isinstance(self.limb_darkening, int | float | np.number)
-        if not number or not 0 <= self.limb_darkening <= 1:
-            raise ValueError(
-                f"`limb_darkening` must be 0 to 1; got {self.limb_darkening!r}; try 0.6."
             )
         grid = angstrom_grid(spectra, "`v_sin_i`")
         return rotation_matrix(grid, float(beta), self.limb_darkening)

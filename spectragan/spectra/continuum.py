@@ -7,7 +7,7 @@ from typing import Any, Self
 import astropy.units as u
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.exceptions import ContinuumWarning
@@ -23,6 +23,7 @@ from spectragan.spectra.continuum_meta import (
 )
 from spectragan.spectra.convert import like_input
 from spectragan.spectra.estimator_input import validate_spectra
+from spectragan.spectra.frames import SpectraOutputMixin
 from spectragan.spectra.polynomial import chebyshev_basis, fit_clipped
 from spectragan.spectra.ranges import chunk_slices, pixel_mask
 
@@ -30,7 +31,7 @@ from spectragan.spectra.ranges import chunk_slices, pixel_mask
 BLOCK_ROWS = 256
 
 
-class ContinuumNormalizer(SaveMixin, OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ContinuumNormalizer(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstimator):
     r"""Divide every spectrum by a Chebyshev polynomial fitted to it.
 
     Each spectrum gets its own weighted least-squares fit per chunk; flux and ivar scale together.

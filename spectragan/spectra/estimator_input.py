@@ -46,6 +46,8 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
         X = LazySpectra(X, None)
     plain = kind_of(X) == "array" and not (is_masked(X) or isinstance(X, u.Quantity))
     if plain:
+        if not reset and hasattr(X, "iloc") and getattr(estimator, "wavelength_", None) is not None:
+            X = X.to_numpy()  # `fit` saw spectra, which have no column names to compare
         X = validate_data(
             estimator,
             X,
@@ -53,6 +55,8 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
             dtype=[np.float64, np.float32],
             ensure_all_finite=False,
         )
+    elif reset and hasattr(estimator, "feature_names_in_"):
+        del estimator.feature_names_in_  # of an earlier fit
     spectra = as_spectra(X)
     if reset:
         _remember(estimator, spectra)

@@ -113,7 +113,13 @@ def is_descending(axis: u.Quantity | None) -> bool:
 
 def pixel_indices(pixels: Any, n_pixels: int) -> np.ndarray:
     """Return the ascending indices that a slice, mask or array of int selects."""
-    keep = np.sort(np.arange(n_pixels)[pixels])
+    try:
+        keep = np.sort(np.arange(n_pixels)[pixels])
+    except IndexError as error:
+        raise IndexError(
+            f"`pixels` must be a slice, or a mask or indices of {n_pixels} pixels; got "
+            f"{type(pixels).__name__}: {error}; compare `wavelength` with a Quantity for a mask."
+        ) from error
     if keep.size == 0:
         raise ValueError(
             "`pixels` must select at least one pixel; got none; check its limits and units."

@@ -36,7 +36,13 @@ def make_rng(
     """
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(int(random_state.randint(2**31 - 1)))
-    return np.random.default_rng(random_state)
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"`random_state` must be an integer >= 0, a generator or None; got {random_state!r}; "
+            "use 0 for the same numbers each time."
+        ) from error
 
 
 def draw_seed(rng: np.random.Generator) -> int:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import astropy.units as u
-from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.spectra.base import BaseSpectraTransformer, blank_spectra, spectra_on_axis
@@ -15,7 +14,7 @@ METHODS = ("Ciddor1996", "Morton2000", "Edlen1953", "Edlen1966", "PeckReeder1972
 SHORTEST_IN_AIR = 2000 * u.AA
 
 
-class AirVacuumConverter(OneToOneFeatureMixin, BaseSpectraTransformer):
+class AirVacuumConverter(BaseSpectraTransformer):
     """Say or change what wavelengths were measured in; flux and ivar stay as they are.
 
     Parameters

@@ -6,7 +6,6 @@ from hashlib import blake2b
 from typing import Any
 
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin
 
 from spectragan.exceptions import NoiseWarning
 from spectragan.spectra.base import BaseSpectraTransformer, check_number, unit_factor
@@ -18,7 +17,7 @@ from spectragan.spectra.inputs import draw_seed, make_rng
 SNR_RULE = "a finite number above 0 or a pair of them (lowest, highest)"
 
 
-class NoiseInjector(OneToOneFeatureMixin, BaseSpectraTransformer):
+class NoiseInjector(BaseSpectraTransformer):
     r"""Add Gaussian noise to spectra, at a signal-to-noise ratio or as in another set.
 
     Parameters

@@ -4,7 +4,6 @@ from typing import Any
 
 import numpy as np
 from scipy.ndimage import median_filter
-from sklearn.base import OneToOneFeatureMixin
 
 from spectragan.spectra.base import BaseSpectraTransformer, check_number, unit_factor
 from spectragan.spectra.container import Spectra
@@ -20,7 +19,7 @@ FLOOR = 1e-6
 BLOCK_PIXELS = 256
 
 
-class OutlierInterpolator(OneToOneFeatureMixin, BaseSpectraTransformer):
+class OutlierInterpolator(BaseSpectraTransformer):
     r"""Replace or mask pixels that stick out: cosmic rays, hot pixels, sky residuals.
 
     Parameters

@@ -5,7 +5,6 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin
 
 from spectragan.exceptions import MissingWavelengthWarning
 from spectragan.spectra.base import BaseSpectraTransformer
@@ -16,7 +15,7 @@ from spectragan.spectra.ranges import ROUNDING
 from spectragan.spectra.sky import SKY_LINES_AIR, SKY_LINES_VACUUM, TELLURIC_BANDS
 
 
-class _RangeMasker(OneToOneFeatureMixin, BaseSpectraTransformer):
+class _RangeMasker(BaseSpectraTransformer):
     """Set ivar to 0 in ranges of wavelength that are fixed in the frame of the observer."""
 
     ranges: Any

@@ -98,6 +98,7 @@ def chunk_slices(chunks: Any, wavelength: u.Quantity | None, n_pixels: int) -> l
     """
     if chunks is None:
         return [slice(0, n_pixels)]
+    _check_list(chunks, "chunks")
     found = [range_slice(chunk, wavelength, n_pixels, "chunks") for chunk in chunks]
     found.sort(key=lambda chunk: chunk.start)
     for left, right in pairwise(found):
@@ -111,10 +112,18 @@ def chunk_slices(chunks: Any, wavelength: u.Quantity | None, n_pixels: int) -> l
     return found
 
 
+def _check_list(ranges: Any, name: str) -> None:
+    if not isinstance(ranges, list | tuple | np.ndarray):
+        raise ValueError(
+            f"`{name}` must be a list of ranges; got {ranges!r}; write for example [(4000, 5000)]."
+        )
+
+
 def pixel_mask(pixels: Any, wavelength: u.Quantity | None, n_pixels: int, name: str) -> np.ndarray:
     """Return a bool mask of shape (n_pixels,) from a mask, a list of ranges or None (all)."""
     if pixels is None:
         return np.ones(n_pixels, dtype=bool)
+    _check_list(pixels, name)
     array = pixels if isinstance(pixels, np.ndarray) else None
     if array is None and all(isinstance(p, bool | np.bool_) for p in pixels):
         array = np.asarray(pixels, dtype=bool)

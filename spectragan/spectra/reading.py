@@ -180,6 +180,11 @@ def _unit(unit: Any) -> u.UnitBase | None:
 
 def find_files(paths: Paths) -> list[Path]:
     """Return the files that paths and patterns mean, in order."""
+    if not isinstance(paths, str | os.PathLike | Iterable):
+        raise TypeError(
+            f"`paths` must be a path, a pattern or a list of them; got {type(paths).__name__}; "
+            "use as_spectra for spectra that are in memory."
+        )
     items = [paths] if isinstance(paths, str | os.PathLike) else list(paths)
     if not items:
         raise ValueError("`paths` must hold at least one file; got none; check the list.")

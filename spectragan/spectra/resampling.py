@@ -4,7 +4,6 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.spectra.base import (
@@ -21,7 +20,7 @@ from spectragan.spectra.validation import check_axis
 MATRICES = {"flux": overlap_matrix, "linear": interpolation_matrix}
 
 
-class Resampler(ClassNamePrefixFeaturesOutMixin, BaseSpectraTransformer):
+class Resampler(BaseSpectraTransformer):
     r"""Bring spectra onto another wavelength grid, with their errors and masks.
 
     Parameters
@@ -102,7 +101,7 @@ class Resampler(ClassNamePrefixFeaturesOutMixin, BaseSpectraTransformer):
         self.min_coverage = min_coverage
 
     def _learn(self, spectra: Spectra) -> None:
-        if self.method not in MATRICES:
+        if not isinstance(self.method, str) or self.method not in MATRICES:
             raise ValueError(
                 f"`method` must be 'flux' or 'linear'; got {self.method!r}; choose one of them."
             )
@@ -158,10 +157,6 @@ class Resampler(ClassNamePrefixFeaturesOutMixin, BaseSpectraTransformer):
             return self.transform(X)
         back = Resampler(self.old_axis_, method=self.method, min_coverage=self.min_coverage)
         return back.fit(blank_spectra(self.new_axis_, self.medium_)).transform(X)
-
-    @property
-    def _n_features_out(self) -> int:
-        return self.n_features_in_ if self.matrix_ is None else self.matrix_.shape[0]
 
 
 def check_coverage(value: Any) -> None:

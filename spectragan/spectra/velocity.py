@@ -5,7 +5,6 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.exceptions import VelocityWarning
@@ -33,7 +32,7 @@ ERROR_KEY = f"{REST_FRAME_KEY}_error"
 ORDERS = (1, 3, 5, 7)
 
 
-class RestFrameShifter(OneToOneFeatureMixin, BaseSpectraTransformer):
+class RestFrameShifter(BaseSpectraTransformer):
     r"""Shift spectra to the rest frame of their stars, by velocities given or measured.
 
     Parameters

@@ -51,6 +51,7 @@ SCALE_SHARE = 0.5  # of the median change of flux: where the identity loss turns
 START_LATENTS, START_SPLIT = 8, 4  # of the linear start: its latents can't follow a curve
 SMALLEST_SCALE = 1e-6  # of flux: domains without a gap have no median change
 START_ROWS = 1000  # synthetic spectra from which that median is taken
+SAME = 1e-12  # of the flux: spectra that scatter by less are equal but for rounding
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,14 @@ class Game:
         return net
 
 
+def _check_variation(subspace: Subspace) -> None:
+    if subspace.spread.max() <= SAME * np.abs(subspace.means).max():
+        raise ValueError(
+            "the spectra of a domain must differ from each other; got two sets of equal spectra; "
+            "use MeanShiftTranslator to learn a constant difference."
+        )
+
+
 def build_game(
     domains: tuple[Domain, Domain],
     parameters: dict[str, Any],
@@ -148,6 +157,7 @@ def build_game(
         if earlier is None
         else earlier.subspace
     )
+    _check_variation(subspace)
     representation = _representation(subspace, parameters["network"], earlier)
     projected = [subspace.project(data.flux, data.weights, d) for d, data in enumerate(domains)]
     rows = [representation.rows(data, d, *projected[d]) for d, data in enumerate(domains)]
