@@ -188,9 +188,13 @@ class BaseEnsemble(BaseTranslator):
         ValueError
             If `n_draws` isn't an integer of at least 1.
         """
-        check_count(n_draws, "n_draws")
         check_is_fitted(self)
         flux = self._input(self._validate(X, reset=False), SYNTHETIC)
+        return self._draw(flux, n_draws, random_state)
+
+    def _draw(self, flux: np.ndarray, n_draws: int, random_state: Any) -> np.ndarray:
+        """Return draws for spectra without masked pixels, see `sample`."""
+        check_count(n_draws, "n_draws")
         rng = make_rng(random_state)
         chosen = rng.integers(len(self.members_), size=(n_draws, len(flux)))
         draws = np.empty((n_draws, *flux.shape))
@@ -215,6 +219,12 @@ class BaseEnsemble(BaseTranslator):
             std[rows] = np.sqrt(variance + self.floor_)
             std[rows][~(batch.ivar > 0).any(axis=1)] = np.nan
         return spectra, mean, std
+
+    def _error(self, flux: np.ndarray) -> np.ndarray:
+        """Return standard deviations for spectra without masked pixels."""
+        parts = (flux[i : i + CHUNK_ROWS] for i in range(0, len(flux), CHUNK_ROWS))
+        variance = np.vstack([self._moments(part)[1] for part in parts]) + self.floor_
+        return np.sqrt(variance) * scale_at(self.factors_, ONE_SIGMA)
 
     def _moments(self, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return means and variances (n_spectra, n_pixels) over members and split latents."""

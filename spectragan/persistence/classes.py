@@ -168,6 +168,7 @@ CLASSES: dict[str, Entry] = {
             "_range": "array 2 l",
             "_one_dimensional": "flag",
             "err_inflation_": "array l",
+            "translation_covariance_?": "array? l l",
             "_fitted_parameters": "parameters",
         },
         ("_built", "_prepared"),
