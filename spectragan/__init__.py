@@ -57,6 +57,7 @@ _HOMES = {
         "ParameterFitter",
         "SpectrumEmulator",
         "StarNetRegressor",
+        "TranslatorEnsemble",
     ),
     "spectragan.persistence": ("load", "model_card"),
     "spectragan.diagnostics": (

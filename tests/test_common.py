@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import spectragan
-from spectragan import Spectra
+from spectragan import LinearTranslator, Spectra
 
 # Parameters that make an estimator quick enough to be fitted some hundred times by the checks.
 # The behaviour must not depend on them; the slow test below runs the same checks on the defaults
@@ -41,6 +41,7 @@ QUICK = {
         "verbose": 0,
     },
     "TelluricMasker": {},
+    "TranslatorEnsemble": {"translator": LinearTranslator(4), "n_members": 2},
 }
 
 

@@ -35,6 +35,7 @@ PROMISED = {
         "SpectrumEmulator",
         "StarNetRegressor",
         "TelluricMasker",
+        "TranslatorEnsemble",
         "as_spectra",
         "compare_labels",
         "cycle_scores",
@@ -113,6 +114,7 @@ PROMISED_METHODS = {
     "SpectrumEmulator": "fit predict jacobian score",
     "StarNetRegressor": "fit predict score",
     "TelluricMasker": "fit transform fit_transform",
+    "TranslatorEnsemble": "fit calibrate transform predict_interval sample encode decode",
 }
 
 

@@ -6,6 +6,7 @@ from spectragan.estimators.observed import ObservedEmulator
 from spectragan.estimators.parameter_fitter import ParameterFitter
 from spectragan.estimators.starnet import StarNetRegressor
 from spectragan.estimators.translator import CycleGANTranslator
+from spectragan.estimators.translator_ensemble import TranslatorEnsemble
 
 __all__ = [
     "CycleGANTranslator",
@@ -15,4 +16,5 @@ __all__ = [
     "ParameterFitter",
     "SpectrumEmulator",
     "StarNetRegressor",
+    "TranslatorEnsemble",
 ]

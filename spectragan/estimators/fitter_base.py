@@ -19,6 +19,7 @@ from spectragan.estimators.fitter_calibration import (
 from spectragan.estimators.fitter_machine import FitterMachine
 from spectragan.estimators.fitter_model import thaw
 from spectragan.estimators.fitter_table import standard_errors
+from spectragan.estimators.fitter_translation import translation_covariance
 from spectragan.estimators.labels import label_array, named_columns
 from spectragan.estimators.observed import check_grids, count_pixels, is_fitted
 from spectragan.estimators.streaming import row_chunks
@@ -80,6 +81,7 @@ class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
         single = columns is None and np.asarray(y).ndim == 1
         self._adopt(base.fit(labels if single else y, spectra))
         self._one_dimensional = single
+        self.translation_covariance_ = translation_covariance(self, self.emulator_)
         if self.err_inflation == "auto":
             self.err_inflation_ = factors
 
@@ -97,6 +99,7 @@ class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
         factor = 1.0 if self.err_inflation == "auto" else float(self.err_inflation)
         self.err_inflation_ = np.full(len(self._names), factor)
         self._built = built
+        self.translation_covariance_ = None
         # What an unpickled fitter is built from again, whatever its parameters are then.
         self._fitted_parameters = {**self.get_params(deep=False)}
 
@@ -130,6 +133,8 @@ class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
         """Return the factors that make errors large enough for spectra not trained on."""
         pairs = list(self._fits(spectra))
         n_labels = len(self._names)
+        if labels is None and self.translation_covariance_ is not None:
+            return np.ones(n_labels)  # residuals show the translation's error a second time
         if labels is None:
             lack = [self._machine.lack_of_fit(*pair) for pair in pairs]
             return np.full(n_labels, inflation_from_residuals(np.concatenate(lack)))
@@ -141,11 +146,14 @@ class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
         """Yield spectra and their fits, chunk by chunk, errors inflated."""
         factors = np.full(len(self._machine.names), self._typical_inflation())
         factors[: len(self._names)] = self.err_inflation_
+        added = getattr(self, "translation_covariance_", None)  # older pickles have none
         for chunk in row_chunks(X, self.chunk_size):
             spectra = validate_spectra(self, chunk, reset=False)
             self._check_unit(spectra, chunk)
             for part in row_chunks(spectra, self.chunk_size):
                 fit = self._machine.fit(part)
+                if added is not None:
+                    fit.covariance[:, : len(added), : len(added)] += added
                 fit.covariance *= factors[:, None] * factors
                 yield part, fit
 
@@ -169,7 +177,7 @@ class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
         """Return what changes when a parameter does, or a part is fitted again."""
         parameters = self.get_params(deep=False)
         parts = [thaw(parameters.pop(name)) for name in ("emulator", "translator")]
-        learned = ("net_", "subspace_", "network_")
+        learned = ("net_", "subspace_", "network_", "members_")
         ids = [id(getattr(part, name, None)) for part in parts for name in learned]
         return (*map(id, parts), *ids, repr(sorted(parameters.items())))
 

@@ -48,7 +48,9 @@ class FitterMachine:
     def __init__(self, fitter: Any, emulator: Any) -> None:
         nuisances = check_nuisances(fitter.nuisances)
         shifts = tuple(name for name in SHIFTS if name in nuisances)
-        self.translator = thaw(fitter.translator)
+        translator = thaw(fitter.translator)
+        # The first of an ensemble's members has seen all spectra; the others are for the errors.
+        self.translator = getattr(translator, "members_", [translator])[0]
         parts = build_model(emulator, self.translator)
         labels = tuple(emulator.label_names_)
         check_label_names(labels, shifts)

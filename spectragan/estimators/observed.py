@@ -21,7 +21,7 @@ class ObservedEmulator(SaveMixin):
     ----------
     emulator : SpectrumEmulator
         Fitted; labels to synthetic spectra.
-    translator : CycleGANTranslator, LinearTranslator or MeanShiftTranslator
+    translator : CycleGANTranslator, TranslatorEnsemble or other translator
         Fitted, on the same grid.
     split : array-like of shape (n_split,) or (n_codes, n_split), default=None
         Split latents to translate with, averaged over if there are several. None averages over
@@ -83,23 +83,28 @@ class ObservedEmulator(SaveMixin):
     def __repr__(self) -> str:
         return f"ObservedEmulator({self.emulator!r}, {self.translator!r})"
 
-    def predict(self, labels: Any) -> np.ndarray:
+    def predict(self, labels: Any, return_std: bool = False) -> Any:
         """Return observed spectra.
 
         Parameters
         ----------
         labels : array-like, DataFrame or Table of shape (n_spectra, n_labels)
             As the emulator takes them.
+        return_std : bool, default=False
+            Also return the error of the translation; needs a `TranslatorEnsemble`.
 
         Returns
         -------
         flux : ndarray of shape (n_spectra, n_pixels)
             In the emulator's precision.
+        std : ndarray of shape (n_spectra, n_pixels)
+            Only if asked for: 68 % of the pixels of a star are to lie within it.
 
         Raises
         ------
         ValueError
-            If the labels aren't those of the emulator.
+            If the labels aren't those of the emulator, or errors are asked for that the
+            translator doesn't know.
 
         Warns
         -----
@@ -109,7 +114,47 @@ class ObservedEmulator(SaveMixin):
         synthetic = np.asarray(self.emulator.predict(labels))
         filled = self._fill(synthetic)
         translated = self.translator._translate(filled, SYNTHETIC, self._codes)
-        return translated.astype(synthetic.dtype)
+        flux = translated.astype(synthetic.dtype)
+        return (flux, self._ensemble()._error(filled)) if return_std else flux
+
+    def sample(
+        self,
+        labels: Any,
+        n_draws: int = 16,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> np.ndarray:
+        """Draw observed spectra that stars of these labels may have.
+
+        Parameters
+        ----------
+        labels : array-like, DataFrame or Table of shape (n_spectra, n_labels)
+            As the emulator takes them.
+        n_draws : int, default=16
+            Spectra for each row.
+        random_state : int, RandomState, Generator or None, default=None
+            Draws members of the ensemble, and split latents.
+
+        Returns
+        -------
+        draws : ndarray of shape (n_draws, n_spectra, n_pixels)
+            Less their mean over the draws, and divided by the square root of `n_draws`, they are
+            factors of the covariance between pixels.
+
+        Raises
+        ------
+        ValueError
+            If the translator is no `TranslatorEnsemble`, or `split` is given.
+        """
+        filled = self._fill(np.asarray(self.emulator.predict(labels)))
+        return self._ensemble()._draw(filled, n_draws, random_state)
+
+    def _ensemble(self) -> Any:
+        if not hasattr(self.translator, "members_") or self._codes is not None:
+            raise ValueError(
+                "`translator` must be a TranslatorEnsemble, and `split` None, for errors of the "
+                f"translation; got {type(self.translator).__name__}; fit one first."
+            )
+        return self.translator
 
     def jacobian(self, labels: Any) -> np.ndarray:
         """Return the exact derivatives of observed spectra.

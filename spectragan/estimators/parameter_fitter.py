@@ -13,6 +13,7 @@ from spectragan.estimators.fitter_parameters import check_parameters
 from spectragan.estimators.fitter_posterior import log_probability, unit_cube_to_prior
 from spectragan.estimators.fitter_stream import gather_fits, predict_labels
 from spectragan.estimators.fitter_table import make_table
+from spectragan.estimators.fitter_translation import translation_covariance
 from spectragan.estimators.observed import is_fitted
 from spectragan.spectra import as_spectra, like_input, validate_spectra
 from spectragan.training.label_fit import join_fits
@@ -32,8 +33,9 @@ class ParameterFitter(BaseFitter):
         wrapped in `sklearn.frozen.FrozenEstimator`); an unfitted one, or None for the default, is
         trained by ``fit(spectra, labels)``. Any object with ``predict(labels)``,
         ``jacobian(labels)``, ``label_names_``, ``label_range_`` and ``wavelength_`` will do.
-    translator : CycleGANTranslator, LinearTranslator or MeanShiftTranslator, default=None
-        Fitted; makes the emulator's spectra look observed.
+    translator : translator, default=None
+        Fitted; makes the emulator's spectra look observed. Of a `TranslatorEnsemble` the first
+        member does; what the others find is an error of the labels, in ``translation_covariance_``.
     nuisances : sequence of {"velocity", "broadening", "continuum"}, default=()
         Fitted along with the labels: a radial velocity (km/s, relativistic, positive to the red),
         the standard deviation of a Gaussian broadening (km/s), and a polynomial that multiplies
@@ -66,6 +68,8 @@ class ParameterFitter(BaseFitter):
         The fitted emulator.
     err_inflation_ : ndarray of shape (n_labels,)
         What the errors of labels are multiplied by.
+    translation_covariance_ : ndarray of shape (n_labels, n_labels) or None
+        Added to the formal covariance of every star before it is inflated.
     parameter_names_ : tuple of str
         All fitted parameters: labels, the translator's split latents, velocity and broadening.
     label_names_ : tuple of str
@@ -176,13 +180,16 @@ class ParameterFitter(BaseFitter):
             return self
         fresh = self._with()
         fresh._adopt(emulator)
-        factors = fresh.err_inflation_
+        factors, spectra = fresh.err_inflation_, None
         if X is not None:
             spectra = validate_spectra(fresh, X, reset=False)
+        fresh.translation_covariance_ = found = translation_covariance(fresh, emulator, spectra)
+        if spectra is not None:
             labels = None if y is None else read_labels(y, len(spectra), fresh._names, fresh._units)
             if self.err_inflation == "auto":
                 factors = fresh._calibrate(spectra, labels)
         self._adopt(emulator)
+        self.translation_covariance_ = found
         self.err_inflation_ = factors
         return self
 

@@ -57,6 +57,11 @@ WORDS: dict[str, tuple[str, list[str], str]] = {
         ["Outside the range of labels it extrapolates, and warns."],
         "Ting, Y.-S. et al. 2019, ApJ, 879, 69",
     ),
+    "TranslatorEnsemble": (
+        f"{TRANSLATES}, by several translators trained on spectra drawn anew.",
+        [EQUAL_LABELS, "What all members have wrong shows in no standard deviation."],
+        "Lakshminarayanan, B., Pritzel, A. & Blundell, C. 2017, arXiv:1612.01474",
+    ),
     "StarNetRegressor": (
         "Predicts labels of spectra, with standard deviations.",
         [

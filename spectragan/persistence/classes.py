@@ -119,6 +119,18 @@ CLASSES: dict[str, Entry] = {
     ),
     "LinearTranslator": Entry(ESTIMATORS_HOME + "baselines", "estimator", _AFFINE),
     "MeanShiftTranslator": Entry(ESTIMATORS_HOME + "baselines", "estimator", _AFFINE),
+    "TranslatorEnsemble": Entry(
+        ESTIMATORS_HOME + "translator_ensemble",
+        "estimator",
+        {
+            **_TRANSLATOR,
+            "members_": "list:CycleGANTranslator|LinearTranslator|MeanShiftTranslator p",
+            "n_shared_": "count s",
+            "n_split_": "count t",
+            "floor_": "number",
+            "factors_": "array 10",
+        },
+    ),
     "SpectrumEmulator": Entry(
         ESTIMATORS_HOME + "emulator",
         "estimator",
@@ -156,6 +168,7 @@ CLASSES: dict[str, Entry] = {
             "_range": "array 2 l",
             "_one_dimensional": "flag",
             "err_inflation_": "array l",
+            "translation_covariance_?": "array? l l",
             "_fitted_parameters": "parameters",
         },
         ("_built", "_prepared"),
@@ -165,7 +178,8 @@ CLASSES: dict[str, Entry] = {
         "object",
         {
             "emulator": "SpectrumEmulator|FrozenEstimator",
-            "translator": "CycleGANTranslator|LinearTranslator|MeanShiftTranslator|FrozenEstimator",
+            "translator": "CycleGANTranslator|LinearTranslator|MeanShiftTranslator"
+            "|TranslatorEnsemble|FrozenEstimator",
             "split": "any",
         },
     ),

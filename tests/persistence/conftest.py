@@ -65,6 +65,9 @@ def translators(synthetic, observed):
         "LinearTranslator": spectragan.LinearTranslator(5),
         "MeanShiftTranslator": spectragan.MeanShiftTranslator(5),
     }
+    made["TranslatorEnsemble"] = spectragan.TranslatorEnsemble(
+        spectragan.CycleGANTranslator(hidden=(8,), **NETWORK, **COMMON), n_members=2
+    )
     return {name: model.fit(synthetic, observed) for name, model in made.items()}
 
 

@@ -31,6 +31,7 @@ NAMES = (
     "SpectrumEmulator",
     "StarNetRegressor",
     "TelluricMasker",
+    "TranslatorEnsemble",
     "conv",
     "conv-published",
 )

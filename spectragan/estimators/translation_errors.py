@@ -1,0 +1,252 @@
+"""What all translators of an ensemble say of the errors of a translated spectrum."""
+
+from typing import Any
+
+import numpy as np
+from scipy.stats import norm
+from sklearn.utils.validation import check_is_fitted
+
+from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator
+from spectragan.estimators.translation_residuals import inferred, paired, residuals_of
+from spectragan.spectra import Spectra, as_spectra, like_input
+from spectragan.spectra.inputs import check_count, make_rng
+from spectragan.training.error_scale import (
+    COVERAGES,
+    ONE_SIGMA,
+    conformal_scales,
+    likeliest_scale,
+    scale_at,
+)
+
+CHUNK_ROWS = 256
+
+
+class BaseEnsemble(BaseTranslator):
+    """Base of `TranslatorEnsemble`: translated spectra with their errors.
+
+    Notes
+    -----
+    Needs ``members_``, ``factors_`` and ``floor_``, which its `fit` sets.
+    """
+
+    members_: list[Any]
+    factors_: np.ndarray
+    floor_: float
+
+    def calibrate(
+        self, X: Any, y: Any, *, pairs: bool = False, method: str = "likelihood"
+    ) -> "BaseEnsemble":
+        """Find the size of errors on observed spectra that weren't trained on.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_synthetic, n_pixels)
+            Synthetic; may be those of the training. With `pairs`, counterparts of `y`.
+        y : spectra of shape (n_observed, n_pixels)
+            Observed, with known errors: 50 or more, and better hundreds.
+        pairs : bool, default=False
+            Whether both are the same stars, row by row. Else the counterpart of every observed
+            spectrum is inferred: the synthetic one that differs from it at as few pixels as
+            possible.
+        method : {"likelihood", "conformal"}, default="likelihood"
+            One factor on all standard deviations, under which the residuals are likeliest; or one
+            for every coverage, by rank: that needs low noise or very many pixels.
+
+        Returns
+        -------
+        self : object
+            With other ``factors_``.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If there are too few spectra with known errors, or a parameter breaks its rule.
+        """
+        check_is_fitted(self)
+        if method not in ("likelihood", "conformal"):
+            raise ValueError(
+                f"`method` must be 'likelihood' or 'conformal'; got {method!r}; the first needs "
+                "less."
+            )
+        synthetic = self._validate(as_spectra(X), reset=False)
+        observed = self._validate(as_spectra(y), reset=False)
+        counterparts = (paired if pairs else inferred)(synthetic, observed)
+        earlier, self.factors_ = self.factors_, np.ones(len(COVERAGES))
+        try:
+            found = residuals_of(self, counterparts)
+        finally:
+            self.factors_ = earlier
+        if method == "likelihood":
+            self.factors_ = np.full(len(COVERAGES), likeliest_scale(*found[:3]))
+        else:
+            self.factors_ = conformal_scales(*found)
+        return self
+
+    def transform(
+        self,
+        X: Any,
+        *,
+        out: Any = None,
+        chunk_size: int | None = None,
+        return_std: bool = False,
+    ) -> Any:
+        """Translate synthetic spectra into observed ones: the mean of all members.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Synthetic: every row is taken for one.
+        out : array or data set of shape (n_spectra, n_pixels), default=None
+            Where to write the translated flux, see `CycleGANTranslator.transform`.
+        chunk_size : int, default=None
+            Rows read at a time.
+        return_std : bool, default=False
+            Also return how far the noise-free spectrum of a star may be from its translation.
+
+        Returns
+        -------
+        translated : like X, or `out`
+            Noise "exact".
+        std : ndarray of shape (n_spectra, n_pixels)
+            Only if asked for: 68 % of pixels are to lie within it. NaN in masked rows.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        GridMismatchError
+            If `X` isn't on the grid of `fit`.
+        TypeError, ValueError
+            If `out` doesn't fit, or is given with `return_std`.
+        """
+        if not return_std:
+            return super().transform(X, out=out, chunk_size=chunk_size)
+        if out is not None:
+            raise ValueError(
+                "`out` must be None where `return_std` is True; got an array; translate in parts."
+            )
+        spectra, mean, std = self._with_errors(X)
+        flux = like_input(spectra.with_flux(mean.astype(spectra.dtype), noise="exact"), X)
+        return flux, std * scale_at(self.factors_, ONE_SIGMA)
+
+    def predict_interval(self, X: Any, coverage: float = 0.68) -> tuple[np.ndarray, np.ndarray]:
+        """Return intervals for the noise-free observed spectra of stars.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Synthetic.
+        coverage : float, default=0.68
+            Share of pixels that the intervals are to contain, between 0 and 1.
+
+        Returns
+        -------
+        low, high : ndarrays of shape (n_spectra, n_pixels)
+            Ends of the interval at every pixel; NaN in masked rows.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `coverage` isn't between 0 and 1.
+        """
+        if not 0 < coverage < 1:
+            raise ValueError(
+                f"`coverage` must be a number between 0 and 1; got {coverage!r}; 0.68 is one "
+                "standard deviation."
+            )
+        _, mean, std = self._with_errors(X)
+        half = std * scale_at(self.factors_, coverage) * norm.ppf((1 + coverage) / 2)
+        return mean - half, mean + half
+
+    def sample(
+        self, X: Any, n_draws: int = 16, random_state: int | np.random.RandomState | None = None
+    ) -> np.ndarray:
+        """Translate with a member drawn for each spectrum, and split latents drawn for it.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Synthetic.
+        n_draws : int, default=16
+            Translations per spectrum.
+        random_state : int, RandomState, Generator or None, default=None
+            Draws members and latents.
+
+        Returns
+        -------
+        draws : ndarray of shape (n_draws, n_spectra, n_pixels)
+            Their distances from the mean have the factor of `calibrate`; the floor isn't in them.
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If `n_draws` isn't an integer of at least 1.
+        """
+        check_is_fitted(self)
+        flux = self._input(self._validate(X, reset=False), SYNTHETIC)
+        return self._draw(flux, n_draws, random_state)
+
+    def _draw(self, flux: np.ndarray, n_draws: int, random_state: Any) -> np.ndarray:
+        """Return draws for spectra without masked pixels, see `sample`."""
+        check_count(n_draws, "n_draws")
+        rng = make_rng(random_state)
+        chosen = rng.integers(len(self.members_), size=(n_draws, len(flux)))
+        draws = np.empty((n_draws, *flux.shape))
+        for k, member in enumerate(self.members_):
+            shared, codes = member._encode(flux, SYNTHETIC).shared, _codes(member)
+            for draw in range(n_draws):
+                rows = chosen[draw] == k
+                split = None if codes is None else codes[rng.integers(len(codes), size=rows.sum())]
+                draws[draw, rows] = member._decode(shared[rows], split, OBSERVED)
+        mean = self._translate(flux, SYNTHETIC)
+        return mean + scale_at(self.factors_, ONE_SIGMA) * (draws - mean)
+
+    def _with_errors(self, X: Any) -> tuple[Spectra, np.ndarray, np.ndarray]:
+        """Return spectra as they were read, their translations, and errors without a factor."""
+        check_is_fitted(self)
+        spectra = self._validate(as_spectra(X), reset=False)
+        mean, std = np.empty(spectra.shape), np.empty(spectra.shape)
+        for start in range(0, len(spectra), CHUNK_ROWS):
+            rows = slice(start, start + CHUNK_ROWS)
+            batch = spectra[rows]
+            mean[rows], variance = self._moments(self._input(batch, SYNTHETIC))
+            std[rows] = np.sqrt(variance + self.floor_)
+            std[rows][~(batch.ivar > 0).any(axis=1)] = np.nan
+        return spectra, mean, std
+
+    def _error(self, flux: np.ndarray) -> np.ndarray:
+        """Return standard deviations for spectra without masked pixels."""
+        parts = (flux[i : i + CHUNK_ROWS] for i in range(0, len(flux), CHUNK_ROWS))
+        variance = np.vstack([self._moments(part)[1] for part in parts]) + self.floor_
+        return np.sqrt(variance) * scale_at(self.factors_, ONE_SIGMA)
+
+    def _moments(self, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return means and variances (n_spectra, n_pixels) over members and split latents."""
+        means = np.array([member._translate(flux, SYNTHETIC) for member in self.members_])
+        variance = np.mean([_split_variance(member, flux) for member in self.members_], axis=0)
+        if len(means) > 1:
+            variance = variance + means.var(axis=0, ddof=1)
+        return means.mean(axis=0), variance
+
+
+def _codes(member: Any) -> np.ndarray | None:
+    return getattr(member, "split_codes_", None)
+
+
+def _split_variance(member: Any, flux: np.ndarray) -> Any:
+    """Return the variance over split latents, (n_spectra, n_pixels); 0 where there are none."""
+    codes = _codes(member)
+    if codes is None or len(codes) < 2 or not codes.shape[1]:
+        return np.zeros(flux.shape)
+    shared, total, square = member._encode(flux, SYNTHETIC).shared, 0.0, 0.0
+    middle = member._translate(flux, SYNTHETIC)
+    for code in codes:
+        away = member._decode(shared, np.tile(code, (len(flux), 1)), OBSERVED) - middle
+        total, square = total + away, square + away**2
+    return (square - total**2 / len(codes)) / (len(codes) - 1)
