@@ -6,10 +6,12 @@ of translated spectra to the truth, as a part of the raw gap, of `CycleGANTransl
 baselines.
 
 Run ``OMP_NUM_THREADS=1 python benchmarks/training_stability.py --output
-benchmarks/results/training_stability.md``.
+benchmarks/results/training_stability.md --runs runs.jsonl``. Runs in that file aren't done again:
+give it anew when the package has changed.
 """
 
 import argparse
+import json
 import sys
 import warnings
 from datetime import date
@@ -64,16 +66,31 @@ def left(translator, pair) -> float:
 def one_run(name: str, seed: int) -> dict:
     """Measure one seed."""
     pair = make_pair(name, seed)
-    result = {}
+    result: dict = {"pair": name, "seed": seed}
     for method, translator in (
         ("mean shift", MeanShiftTranslator()),
         ("linear", LinearTranslator()),
         ("CycleGAN", CycleGANTranslator(random_state=seed, verbose=0, **EPOCHS)),
     ):
         result[method] = left(translator.fit(pair.synthetic, pair.observed), pair)
-    result["alarm"] = translator.mismatch_.is_significant
+    result["alarm"] = bool(translator.mismatch_.is_significant)
     result["restarts"] = translator.health_.n_restarts
     return result
+
+
+def kept_run(name: str, seed: int, path: Path | None) -> dict:
+    """Return one run, from the file of runs if it has it."""
+    if path is not None and path.exists():
+        for line in path.read_text().splitlines():
+            run = json.loads(line)
+            if (run["pair"], run["seed"]) == (name, seed):
+                return run
+    run = one_run(name, seed)
+    print(run, flush=True)
+    if path is not None:
+        with path.open("a") as file:
+            file.write(json.dumps(run) + "\n")
+    return run
 
 
 def summary(name: str, runs: list[dict]) -> str:
@@ -82,7 +99,7 @@ def summary(name: str, runs: list[dict]) -> str:
     worst = int(np.argmax(gan / linear))
     return (
         f"| {name} | {len(runs)} | {np.median(linear):.3f} | {np.median(gan):.3f} | "
-        f"{gan.max():.3f} | {(gan / linear)[worst]:.2f} (seed {worst}) | "
+        f"{gan.max():.3f} | {(gan / linear)[worst]:.2f} (seed {runs[worst]['seed']}) | "
         f"{sum(g > 1.05 * b for g, b in zip(gan, linear, strict=True))} | {sum(gan > 1)} | "
         f"{sum(run['alarm'] for run in runs)} | {sum(run['restarts'] for run in runs)} |"
     )
@@ -92,17 +109,16 @@ def main() -> None:
     """Print every run, and the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=None, help="Markdown file to write")
+    parser.add_argument("--runs", type=Path, default=None, help="file of runs, a line each")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--n-seeds", type=int, default=20)
     parser.add_argument("--pairs", nargs="+", choices=PAIRS, default=list(PAIRS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", LabelMismatchWarning)
-    rows = []
+    rows, seeds = [], range(arguments.first_seed, arguments.first_seed + arguments.n_seeds)
     for name in arguments.pairs:
-        runs = []
-        for seed in range(arguments.n_seeds):
-            runs.append(one_run(name, seed))
-            print(name, seed, runs[-1], flush=True)
+        runs = [kept_run(name, seed, arguments.runs) for seed in seeds]
         rows.append(summary(name, runs))
         print(rows[-1], flush=True)
     header = (

@@ -16,7 +16,7 @@ from spectragan.spectra import Spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.lazy import has_good_pixel
-from spectragan.training.mismatch import MIN_PIXELS, MIN_ROWS, LabelMismatch, match_domains
+from spectragan.training.mismatch import MIN_PIXELS, MIN_ROWS, LabelMismatch, Match, match_domains
 
 POOL = 4  # emulated spectra for every observed one, of which those are taken that match
 SMALLEST_POOL, LARGEST_POOL = 2000, 20_000
@@ -30,7 +30,7 @@ def match_labels(
     anchors: tuple[Spectra, Spectra] | None,
     *,
     drawn: bool,
-) -> tuple[tuple[Spectra, Spectra], LabelMismatch | None]:
+) -> tuple[tuple[Spectra, Spectra], Match | None]:
     """Return the spectra to train with, and how far the label distributions differ.
 
     Parameters
@@ -47,7 +47,7 @@ def match_labels(
     Returns
     -------
     parts : two Spectra
-    mismatch : LabelMismatch or None
+    found : Match or None
         None where there are too few spectra to tell.
 
     Raises
@@ -76,7 +76,7 @@ def match_labels(
         warnings.warn(sentence, LabelMismatchWarning, stacklevel=3)
     if mismatch.matched:
         parts = parts[0][found.rows[0]], parts[1][found.rows[1]]
-    return parts, mismatch
+    return parts, found
 
 
 def emulated(source: Any, observed: Any) -> Any:

@@ -18,6 +18,8 @@ from spectragan.spectra import Spectra
 from spectragan.training.device import resolve_device
 from spectragan.training.game import build_game
 from spectragan.training.health import judge_health
+from spectragan.training.label_offset import settle_offset
+from spectragan.training.representation import SubspaceRepresentation
 from spectragan.training.seeding import seeded
 from spectragan.training.translator_net import EpochScores, epoch_history
 from spectragan.training.truncation import warn_of_truncation
@@ -298,7 +300,8 @@ class CycleGANTranslator(BaseNetworkTranslator):
             "anchor": known,
         }
         checkpoints = open_fit(self, data, resume=resume)
-        parts, self.mismatch_ = match_labels(self, parts, known, drawn=source is not X)
+        parts, found = match_labels(self, parts, known, drawn=source is not X)
+        self.mismatch_ = None if found is None else found.mismatch
         domains = (domain_data(parts[0]), domain_data(parts[1]))
         device = resolve_device(self.device)
         with seeded(checkpoints.seeds, device) as rng:
@@ -311,7 +314,14 @@ class CycleGANTranslator(BaseNetworkTranslator):
                 checkpoints.train(net, game.rows)
             if not net.is_trained:
                 raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
-            self._take_network(net.average_, domains, donors)
+            trained = net.average_
+            if (
+                known is not None
+                and found is not None
+                and isinstance(self._representation, SubspaceRepresentation)
+            ):
+                trained = settle_offset(trained, self._representation, domains, found)
+            self._take_network(trained, domains, donors)
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
         self.net_ = net

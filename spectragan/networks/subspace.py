@@ -7,6 +7,7 @@ training, translation is the linear map it was given.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import nn
@@ -131,6 +132,24 @@ class SubspaceTranslator(nn.Module):
             starts.append(split_encoder)
         for network, start in zip(networks, starts, strict=True):
             network.linear.weight.copy_(start)
+
+    @torch.no_grad()
+    def move_observed(self, shift: torch.Tensor) -> None:
+        """Subtract a constant from the shared latents of observed spectra; nothing else changes.
+
+        Parameters
+        ----------
+        shift : tensor of shape (n_shared,)
+            Observed spectra are encoded as before less `shift`, and decoded from that as before.
+        """
+        encoder, generator = (
+            cast(ResidualMLP, nets[1]) for nets in (self.encoders, self.generators)
+        )
+        ends = encoder.curved[-1], generator.curved[0], generator.curved[-1]
+        encoded, bent, straight = (cast(nn.Linear, layer) for layer in ends)
+        encoded.bias.sub_(shift)
+        bent.bias.add_(bent.weight[:, : len(shift)] @ shift)
+        straight.bias.add_(generator.linear.weight[:, : len(shift)] @ shift)
 
     def encode(self, x: torch.Tensor, domain: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the latents of spectra of `domain`.

@@ -86,6 +86,16 @@ def test_anchors_make_the_mismatch_surer(shifted):
     assert errors[1] < 0.7 * errors[0]
 
 
+def test_anchors_help_where_labels_agree(equal):
+    anchors = equal.observed[:30], equal.synthetic_of_observed[:30]
+    fits = [
+        CycleGANTranslator(**QUICK).fit(equal.synthetic, equal.observed, anchors=given)
+        for given in (None, anchors)
+    ]
+    assert not fits[1].mismatch_.matched
+    assert left(fits[1], equal) < left(fits[0], equal)
+
+
 @pytest.mark.parametrize(
     ("anchors", "message"),
     [
