@@ -8,7 +8,7 @@ import numpy as np
 
 from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.estimators.translator_data import domain_data
-from spectragan.spectra.inputs import check_count
+from spectragan.spectra.validation import check_count
 from spectragan.training.representation import DomainData
 from spectragan.training.stored_domain import stored_means
 from spectragan.training.subspace import fit_subspace, noise_free_covariance

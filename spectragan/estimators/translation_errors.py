@@ -9,7 +9,8 @@ from sklearn.utils.validation import check_is_fitted
 from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator
 from spectragan.estimators.translation_residuals import inferred, paired, residuals_of
 from spectragan.spectra import Spectra, as_spectra, like_input
-from spectragan.spectra.inputs import check_count, make_rng
+from spectragan.spectra.inputs import make_rng
+from spectragan.spectra.validation import check_count
 from spectragan.training.error_scale import (
     COVERAGES,
     ONE_SIGMA,

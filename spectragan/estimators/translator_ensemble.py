@@ -13,7 +13,7 @@ from spectragan.estimators.translation_errors import BaseEnsemble
 from spectragan.estimators.translator import CycleGANTranslator
 from spectragan.exceptions import SpectraganWarning
 from spectragan.spectra import Spectra
-from spectragan.spectra.inputs import check_count
+from spectragan.spectra.validation import check_count
 from spectragan.training.error_scale import COVERAGES
 
 FLOOR = 0.1  # of the mean variance, which every pixel has: few members can agree by chance
