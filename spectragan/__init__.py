@@ -64,7 +64,10 @@ _HOMES = {
         "compare_labels",
         "cycle_scores",
         "gap_scores",
+        "label_drift",
+        "out_of_distribution",
         "pseudo_pair_score",
+        "translation_report",
         "tsne_gap",
     ),
 }
