@@ -66,7 +66,10 @@ _HOMES = {
         "cycle_scores",
         "find_inventions",
         "gap_scores",
+        "label_drift",
+        "out_of_distribution",
         "pseudo_pair_score",
+        "translation_report",
         "tsne_gap",
     ),
 }

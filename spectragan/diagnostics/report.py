@@ -1,0 +1,316 @@
+"""`translation_report`: everything that can be said about a translation without pairs."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from spectragan.diagnostics.findings import LEVELS, Finding, judge
+from spectragan.diagnostics.gap import GapScores, gap_scores
+from spectragan.diagnostics.inventions import MIN_SPECTRA, find_inventions
+from spectragan.diagnostics.label_drift import LabelDrift, label_drift
+from spectragan.diagnostics.noise import lend_noise
+from spectragan.diagnostics.out_of_distribution import (
+    OutOfDistribution,
+    least_reference,
+    out_of_distribution,
+)
+from spectragan.persistence.atomic_file import write_atomically
+from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import check_set, draw_seed, make_rng
+
+FALSE_ALARMS = 0.01  # of the share of strange spectra
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class TranslationReport:
+    """What a translation is worth, as `translation_report` found it.
+
+    Attributes
+    ----------
+    translator : str
+        Its class.
+    gap_before, gap_after : GapScores
+        Between the domains, before and after translation of the synthetic spectra.
+    cycle : float
+        Rms change of synthetic spectra on the way there and back, as a part of that on the way
+        there.
+    strange : OutOfDistribution or None
+        Translated spectra, with the noise of observed ones, among the observed spectra; None
+        with too few of these.
+    drift : LabelDrift or None
+        None without a fitter.
+    inventions : Inventions or None
+        None with too few spectra.
+    mismatch : LabelMismatch or None
+        Of the label distributions, as the translator found it in `fit`.
+    health : TrainingHealth or None
+        Of the translator's training; None for translators without a game.
+    coverage : float or None
+        As it was given.
+    means : dict of str to ndarray of shape (n_pixels,)
+        Mean ``synthetic``, ``translated`` and ``observed`` flux.
+    wavelength : Quantity of shape (n_pixels,) or None
+    findings : tuple of Finding
+        What speaks against the translation, the worst first.
+    """
+
+    translator: str
+    gap_before: GapScores
+    gap_after: GapScores
+    cycle: float
+    strange: OutOfDistribution | None
+    drift: LabelDrift | None
+    inventions: Any
+    mismatch: Any
+    health: Any
+    coverage: float | None
+    means: dict[str, np.ndarray]
+    wavelength: Any
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def verdict(self) -> str:
+        """The worst of all findings: "good", "doubtful" or "wrong"."""
+        return self.findings[0].level if self.findings else LEVELS[0]
+
+    @property
+    def gap_left(self) -> float:
+        """Sliced Wasserstein distance after translation over that before, less the null's."""
+        null = self.gap_before.sliced_wasserstein_null
+        before = self.gap_before.sliced_wasserstein - null
+        after = self.gap_after.sliced_wasserstein - self.gap_after.sliced_wasserstein_null
+        return max(after, 0.0) / before if before > null else float(after > null)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return all numbers as plain Python objects.
+
+        Returns
+        -------
+        numbers : dict
+            Ready for JSON: no spectra, no arrays.
+        """
+        return {
+            "verdict": self.verdict,
+            "findings": [asdict(finding) for finding in self.findings],
+            "translator": self.translator,
+            "gap_before": self.gap_before.as_dict(),
+            "gap_after": self.gap_after.as_dict(),
+            "gap_left": self.gap_left,
+            "cycle": self.cycle,
+            "strange": None if self.strange is None else self.strange.share,
+            "drift": None if self.drift is None else self.drift.as_dict(),
+            "inventions": None if self.inventions is None else len(self.inventions.table),
+            "mismatch": _mismatch(self.mismatch),
+            "health": None if self.health is None else asdict(self.health),
+            "coverage": self.coverage,
+        }
+
+    def to_json(self, path: str | os.PathLike) -> None:
+        """Write all numbers to a file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            Replaced if it exists. NaN is written as null.
+
+        Raises
+        ------
+        OSError
+            If it can't be written.
+        """
+        text = json.dumps(_finite(self.as_dict()), indent=2, allow_nan=False)
+        write_atomically(path, [text.encode(), b"\n"])
+
+    def summary(self) -> str:
+        """Return the report as a table, with the verdict and what to do.
+
+        Returns
+        -------
+        table : str
+            One line per check, and one per finding.
+        """
+        before, after = self.gap_before, self.gap_after
+        lines = [
+            f"{self.translator}: {self.verdict}",
+            *(f"  {finding}" for finding in self.findings),
+            f"{'':<28}{'before':>10}{'after':>10}{'null':>10}",
+            f"{'classifier AUC':<28}{before.auc:>10.3f}{after.auc:>10.3f}{after.auc_null:>10.3f}",
+            f"{'sliced Wasserstein':<28}{before.sliced_wasserstein:>10.3f}"
+            f"{after.sliced_wasserstein:>10.3f}{after.sliced_wasserstein_null:>10.3f}",
+            f"{'left after a round trip':<28}{self.cycle:>10.3f}",
+            *_optional_lines(self),
+        ]
+        return "\n".join(lines if self.drift is None else [*lines, self.drift.summary()])
+
+    __str__ = summary
+
+    def __repr__(self) -> str:
+        return (
+            f"TranslationReport({self.translator}: {self.verdict}, "
+            f"gap_left={self.gap_left:.2f}, {len(self.findings)} findings)"
+        )
+
+
+def translation_report(
+    translator: Any,
+    synthetic: Any,
+    observed: Any,
+    *,
+    fitter: Any = None,
+    coverage: float | None = None,
+    random_state: int | np.random.RandomState | np.random.Generator | None = None,
+) -> TranslationReport:
+    """Check a translation in every way that needs no pairs, and say whether to trust it.
+
+    Parameters
+    ----------
+    translator : fitted translator
+    synthetic : spectra of shape (n_synthetic, n_pixels)
+        Best not those of `fit`.
+    observed : spectra of shape (n_observed, n_pixels)
+        Best not those of `fit`; 200 or more for all checks.
+    fitter : fitted estimator, default=None
+        Labels of synthetic spectra, for the drift (see `label_drift`).
+    coverage : float, default=None
+        Measured coverage of 68 % intervals, if there is one; it is reported along.
+    random_state : int, RandomState, Generator or None, default=None
+        Seeds all checks.
+
+    Returns
+    -------
+    report : TranslationReport
+        ``print(report)`` shows it; `TranslationReportDisplay` draws it.
+
+    Raises
+    ------
+    GridMismatchError
+        If grids differ.
+    NotFittedError
+        If the translator isn't fitted.
+    ValueError
+        If there are fewer than 10 spectra of a domain.
+
+    See Also
+    --------
+    spectragan.gap_scores, spectragan.find_inventions, spectragan.label_drift : Single checks.
+    spectragan.cycle_scores : With pairs.
+
+    Notes
+    -----
+    Nothing here proves a translation right: one that turns each star into another star of the
+    same set passes. What can be seen is said, with what to do about it. The verdict is that of
+    the worst finding; its limits are conventions.
+
+    Examples
+    --------
+    >>> from spectragan import LinearTranslator, translation_report
+    >>> from spectragan.datasets import make_mock_domains
+    >>> mock = make_mock_domains(300, 300, n_pixels=100, random_state=0)
+    >>> translator = LinearTranslator().fit(mock.synthetic, mock.observed)
+    >>> report = translation_report(translator, mock.synthetic, mock.observed, random_state=0)
+    >>> report.gap_left < 0.4
+    True
+    """
+    check_is_fitted(translator)
+    observed = check_set(observed, "observed")
+    synthetic = check_set(synthetic, "synthetic", like=observed, like_name="observed")
+    rng = make_rng(random_state)
+    translated = translator.transform(synthetic)
+    sampled = translated.with_flux(
+        translator.sample(synthetic, 1, draw_seed(rng))[0].astype(translated.dtype)
+    )
+    seed = draw_seed(rng)
+    enough = min(len(synthetic), len(observed)) >= MIN_SPECTRA
+    report = TranslationReport(
+        translator=type(translator).__name__,
+        gap_before=gap_scores(synthetic, observed, random_state=seed),
+        gap_after=gap_scores(sampled, observed, random_state=seed),
+        cycle=_cycle(translator, synthetic, translated),
+        strange=_strange(translator, lend_noise(sampled, observed, rng), observed),
+        drift=fitter and label_drift(fitter, translator, synthetic, random_state=seed),
+        inventions=find_inventions(translator, synthetic, observed, random_state=seed)
+        if enough
+        else None,
+        mismatch=getattr(translator, "mismatch_", None),
+        health=getattr(translator, "health_", None),
+        coverage=coverage,
+        means={
+            "synthetic": _mean(synthetic),
+            "translated": _mean(translated),
+            "observed": _mean(observed),
+        },
+        wavelength=observed.wavelength,
+    )
+    return replace(report, findings=judge(report))
+
+
+def _cycle(translator: Any, synthetic: Spectra, translated: Spectra) -> float:
+    back = translator.inverse_transform(translated)
+    good = synthetic.ivar > 0
+    there, left = (
+        np.sqrt(np.mean((part.flux - synthetic.flux)[good] ** 2, dtype=float))
+        for part in (translated, back)
+    )
+    return float(left / there) if there > 0 else float(left > 0)
+
+
+def _strange(translator: Any, sampled: Spectra, observed: Spectra) -> OutOfDistribution | None:
+    if len(observed) < least_reference(FALSE_ALARMS):
+        return None
+    return out_of_distribution(
+        translator, sampled, observed, domain="observed", false_alarm_rate=FALSE_ALARMS
+    )
+
+
+def _mean(spectra: Spectra) -> np.ndarray:
+    """Return the mean flux of good pixels, NaN where there is none."""
+    good = spectra.ivar > 0
+    number = good.sum(axis=0)
+    total = np.where(good, spectra.flux, 0.0).sum(axis=0, dtype=float)
+    return np.divide(total, number, out=np.full(len(total), np.nan), where=number > 0)
+
+
+def _mismatch(mismatch: Any) -> dict[str, Any] | None:
+    if mismatch is None:
+        return None
+    return {
+        "distance": mismatch.distance,
+        "distance_error": mismatch.distance_error,
+        "is_significant": bool(mismatch.is_significant),
+        "matched": bool(mismatch.matched),
+    }
+
+
+def _optional_lines(report: TranslationReport) -> list[str]:
+    lines = []
+    if report.strange is not None:
+        rate = report.strange.false_alarm_rate
+        lines.append(
+            f"{'like no observed spectrum':<28}{report.strange.share:>10.3f}{'':>10}{rate:>10.3f}"
+        )
+    if report.inventions is not None:
+        lines.append(f"{'invented features':<28}{len(report.inventions.table):>10}")
+    if report.mismatch is not None:
+        size = f"{report.mismatch.distance:.2f} ± {report.mismatch.distance_error:.2f}"
+        matched = " (matched)" if report.mismatch.matched else ""
+        lines.append(f"{'label mismatch':<28}{size:>10}{matched}")
+    if report.health is not None:
+        lines.append(f"{'restarts of training':<28}{report.health.n_restarts:>10}")
+    if report.coverage is not None:
+        lines.append(f"{'coverage of 68 % intervals':<28}{report.coverage:>10.3f}")
+    return lines
+
+
+def _finite(value: Any) -> Any:
+    """Return plain values with None in place of NaN and infinity, which JSON doesn't know."""
+    if isinstance(value, dict):
+        return {key: _finite(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(part) for part in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value

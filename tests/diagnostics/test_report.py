@@ -1,0 +1,199 @@
+"""A report says what is good, what is not, and what to do about it."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+
+from spectragan import (
+    LinearTranslator,
+    MeanShiftTranslator,
+    label_drift,
+    translation_report,
+)
+from spectragan.datasets import make_mock_domains
+from spectragan.diagnostics import TranslationReportDisplay
+from spectragan.diagnostics.findings import judge
+
+
+@pytest.fixture(scope="module")
+def mock():
+    return make_mock_domains(300, 300, n_pixels=200, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def linear(mock):
+    return LinearTranslator().fit(mock.synthetic, mock.observed)
+
+
+class Fitter:
+    """Labels by linear regression: quick, and enough to see a drift."""
+
+    label_names_ = ("teff", "logg", "feh")
+
+    def __init__(self, mock):
+        self.regression = LinearRegression().fit(mock.synthetic.flux, mock.labels_synthetic)
+
+    def predict(self, X):
+        return self.regression.predict(X.flux)
+
+
+@pytest.fixture(scope="module")
+def report(mock, linear):
+    fitter = Fitter(mock)
+    return translation_report(
+        linear, mock.synthetic, mock.observed, fitter=fitter, coverage=0.67, random_state=0
+    )
+
+
+@pytest.fixture(scope="module")
+def raw(mock):
+    """Return the report of a translator that learned from synthetic spectra alone."""
+    nothing = MeanShiftTranslator().fit(mock.synthetic, mock.synthetic)
+    return translation_report(nothing, mock.synthetic, mock.observed, random_state=0)
+
+
+def test_report_of_a_good_translation_beats_that_of_none(report, raw):
+    assert report.gap_left < 0.4
+    assert raw.gap_left > 0.8
+    assert raw.verdict == "wrong"
+    assert "of the distance between the domains is left" in raw.summary()
+    assert report.strange.share < 0.1
+
+
+def test_report_holds_every_check(report):
+    text = report.summary()
+    words = ["AUC", "Wasserstein", "round trip", "like no observed", "invented", "0.670", "teff"]
+    assert all(word in text for word in words)
+    assert str(report) == text
+    assert len(repr(report)) < 120
+
+
+def test_report_is_written_as_plain_json(report, tmp_path):
+    report.to_json(tmp_path / "report.json")
+    read = json.loads((tmp_path / "report.json").read_text())
+    assert read["verdict"] == report.verdict
+    assert read["drift"]["teff"]["relative"] == pytest.approx(report.drift.relative[0])
+    assert read["gap_after"]["auc"] == report.gap_after.auc
+    assert [path.name for path in tmp_path.iterdir()] == ["report.json"]
+
+
+def test_same_seed_gives_the_same_report(mock, linear, report):
+    again = translation_report(linear, mock.synthetic, mock.observed, random_state=0)
+    assert again.gap_after == report.gap_after
+    np.testing.assert_array_equal(again.strange.p_value, report.strange.p_value)
+
+
+def test_few_spectra_leave_checks_out(mock, linear):
+    few = translation_report(linear, mock.synthetic[:30], mock.observed[:30], random_state=0)
+    assert few.strange is None
+    assert few.inventions is None
+    assert few.drift is None
+    TranslationReportDisplay(few).plot()
+
+
+def test_display_draws_the_numbers_of_the_report(report, raw):
+    axes = TranslationReportDisplay(report).plot().axes_
+    lines = {line.get_label(): line.get_ydata() for line in axes[0, 0].lines}
+    expected = report.means["observed"] - report.means["synthetic"]
+    np.testing.assert_array_equal(lines["observed"], expected)
+    widths = [bar.get_width() for bar in axes[0, 1].patches]
+    assert report.gap_before.auc in widths
+    assert report.gap_after.sliced_wasserstein in widths
+    assert "wrong" in TranslationReportDisplay(raw).plot().axes_[1, 1].get_title(loc="left")
+
+
+def numbers(**changes):
+    """Return what a report without any fault holds, with changes."""
+    mismatch = SimpleNamespace(
+        is_significant=False, matched=False, distance=0.0, distance_error=0.1
+    )
+    health = SimpleNamespace(problems=(), healthy=True)
+    fine = {
+        "gap_left": 0.1,
+        "strange": SimpleNamespace(share=0.01),
+        "drift": None,
+        "mismatch": mismatch,
+        "health": health,
+        "inventions": None,
+    }
+    return SimpleNamespace(**(fine | changes))
+
+
+def mismatch(**values):
+    base = {"is_significant": True, "matched": True, "distance": 0.6, "distance_error": 0.1}
+    return SimpleNamespace(**(base | values))
+
+
+def invented(n, share):
+    return SimpleNamespace(table=[None] * n, share=share)
+
+
+@pytest.mark.parametrize(
+    ("changes", "levels", "words"),
+    [
+        ({}, [], ""),
+        ({"mismatch": mismatch()}, [], ""),
+        ({"mismatch": mismatch(matched=False)}, ["doubtful"], "did not allow for it"),
+        ({"mismatch": mismatch(distance=1.2)}, ["doubtful"], "few stars are on both sides"),
+        ({"gap_left": 0.5}, ["doubtful"], "50% of the distance"),
+        ({"gap_left": 0.9}, ["wrong"], "90% of the distance"),
+        ({"strange": SimpleNamespace(share=0.1)}, ["doubtful"], "like no observed one"),
+        ({"strange": SimpleNamespace(share=0.5)}, ["wrong"], "like no observed one"),
+        (
+            {"health": SimpleNamespace(problems=("a loss was not finite",), healthy=False)},
+            ["wrong"],
+            "a loss was not finite",
+        ),
+        ({"inventions": invented(2, 0.01), "gap_left": 0.9}, ["wrong", "doubtful"], "invented"),
+        ({"inventions": invented(0, 0.0)}, [], ""),
+        (
+            {"drift": SimpleNamespace(label_names=("teff",), relative=[0.2])},
+            ["doubtful"],
+            "teff drifts by 0.20",
+        ),
+    ],
+)
+def test_what_speaks_against_a_translation(changes, levels, words):
+    found = judge(numbers(**changes))
+    assert [finding.level for finding in found] == levels
+    assert all(finding.remedy for finding in found)
+    assert words in "\n".join(map(str, found))
+
+
+class Hotter:
+    """A translator whose round trip changes the spectrum by a fixed factor."""
+
+    def __init__(self, linear, size):
+        self.linear, self.size = linear, size
+
+    def transform(self, X):
+        return self.linear.transform(X)
+
+    def inverse_transform(self, X):
+        back = self.linear.inverse_transform(X)
+        mean = back.flux.mean(axis=0)
+        return back.with_flux(mean + self.size * (back.flux - mean))
+
+
+def test_drift_of_a_perfect_round_trip_is_none(mock, linear):
+    drift = label_drift(Fitter(mock), linear, mock.synthetic, random_state=0)
+    assert drift.label_names == ("teff", "logg", "feh")
+    assert drift.relative.max() < 1e-2
+
+
+def test_drift_sees_a_range_of_labels_that_shrinks(mock, linear):
+    drift = label_drift(Fitter(mock), Hotter(linear, 0.8), mock.synthetic, random_state=0)
+    np.testing.assert_allclose(drift.trend, -0.2, atol=0.02)
+    assert (drift.trend_interval[:, 0] <= drift.trend).all()
+    assert (drift.trend <= drift.trend_interval[:, 1]).all()
+    assert drift.relative.min() > 0.1
+    assert "teff" in drift.summary()
+    assert drift.as_dict()["teff"]["trend"] == drift.trend[0]
+
+
+def test_drift_needs_something_that_predicts(mock, linear):
+    with pytest.raises(TypeError, match="`fitter` must have `predict`; got int; give"):
+        label_drift(3, linear, mock.synthetic)
