@@ -94,6 +94,7 @@ def label_drift(
         ``predict(spectra)`` gives labels of *synthetic* spectra, of shape (n_spectra, n_labels):
         a `ParameterFitter` without translator, a `StarNetRegressor`.
     translator : fitted translator
+        Of any kind.
     synthetic : spectra of shape (n_spectra, n_pixels)
         At least 10.
     random_state : int, RandomState, Generator or None, default=None
@@ -102,6 +103,7 @@ def label_drift(
     Returns
     -------
     drift : LabelDrift
+        Per label: bias, scatter, trend.
 
     Raises
     ------

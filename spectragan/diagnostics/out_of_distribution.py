@@ -68,6 +68,7 @@ def out_of_distribution(
     Parameters
     ----------
     translator : fitted translator
+        Of any kind.
     X : spectra of shape (n_spectra, n_pixels)
         To be judged, all of one domain.
     reference : spectra of shape (n_reference, n_pixels)
@@ -81,6 +82,7 @@ def out_of_distribution(
     Returns
     -------
     result : OutOfDistribution
+        Flags and p-values, row by row.
 
     Raises
     ------

@@ -169,6 +169,7 @@ def translation_report(
     Parameters
     ----------
     translator : fitted translator
+        Of any kind.
     synthetic : spectra of shape (n_synthetic, n_pixels)
         Best not those of `fit`.
     observed : spectra of shape (n_observed, n_pixels)
