@@ -77,9 +77,17 @@ def _draw_means(ax: "Axes", report: TranslationReport) -> None:
         ax.plot(x, means[name] - means["synthetic"], color=colour, lw=style.THIN_LINE, label=name)
     if report.inventions is not None and report.inventions.pixels.any():
         marked = x[report.inventions.pixels]
-        ax.plot(marked, np.zeros(len(marked)), "|", color=style.VERMILION, label="invented")
+        ax.plot(
+            marked,
+            np.zeros(len(marked)),
+            "|",
+            ms=12,
+            mew=1.5,
+            color=style.VERMILION,
+            label="invented",
+        )
     unit = "pixel" if wavelength is None else f"wavelength [{wavelength.unit}]"
-    style.tidy(ax, title="mean flux, minus synthetic", xlabel=unit)
+    style.tidy(ax, title="change of mean flux", xlabel=unit)
     style.legend_above(ax, loc="right", n_columns=3)
 
 
