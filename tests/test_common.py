@@ -84,11 +84,13 @@ def test_estimator_follows_scikit_learn(estimator, check):
     check(estimator)
 
 
+# An ensemble's defaults are five CycleGANTranslators, of which each is checked by itself.
+SLOW = [name for name in sorted(QUICK) if QUICK[name] and name != "TranslatorEnsemble"]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::spectragan.SpectraganWarning")
-@parametrize_with_checks(
-    [cls() for name, cls in sorted(public_estimators().items()) if QUICK[name]]
-)
+@parametrize_with_checks([public_estimators()[name]() for name in SLOW])
 def test_estimator_with_defaults_follows_scikit_learn(estimator, check):
     check(estimator)
 
