@@ -181,7 +181,8 @@ def place_domains(
     if anchors is not None:
         first, second = (_cut(part, pixels) for part in anchors)
         pairs = pairs.with_anchors(basis.latents(first), second.flux, second.weights)
-    parts = ([_cut(block, pixels) for _, block in data.blocks()] for data in domains)
+    # Block by block: a domain may be larger than the memory.
+    parts = ((_cut(block, pixels) for _, block in data.blocks()) for data in domains)
     latents = (
         np.concatenate([basis.latents(part) for part in next(parts)]),
         np.concatenate([pairs.place(part.flux, part.weights) for part in next(parts)]),
