@@ -2,10 +2,12 @@
 
 import inspect
 import pkgutil
+import shutil
 import subprocess
 import sys
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 
 import spectragan
 
@@ -18,6 +20,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
+    "myst_parser",  # the tables of benchmarks/results
     "numpydoc",
     "sphinx_copybutton",
     "sphinx_gallery.gen_gallery",
@@ -106,8 +109,16 @@ def add_unreleased_changes(app, docname, source):
         source[0] = source[0].replace(".. towncrier release notes start\n", draft)
 
 
+def copy_benchmark_tables(app):
+    """Make pages of the tables that the scripts in benchmarks/ wrote."""
+    tables = Path(app.srcdir, "benchmarks", "tables")
+    shutil.rmtree(tables, ignore_errors=True)
+    shutil.copytree(Path(app.srcdir, "..", "benchmarks", "results"), tables)
+
+
 def setup(app):
     """Connect the functions above to the build."""
+    app.connect("builder-inited", copy_benchmark_tables)
     app.connect("autodoc-skip-member", skip_inherited_from_elsewhere)
     app.connect("missing-reference", find_in_package)
     app.connect("source-read", add_unreleased_changes)
