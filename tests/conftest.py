@@ -1,6 +1,11 @@
 """Settings for every test: one thread, no screen, reproducible property tests."""
 
+import os
 import sys
+
+# Before torch is loaded, and for the processes that tests start: two threads of theirs on a core
+# that tests share wait for each other, and an example took twice the processor time.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import matplotlib
 import pytest

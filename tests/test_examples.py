@@ -17,18 +17,18 @@ README = (ROOT / "README.md").read_text()
 # "At most three minutes on two cores", as CPU time: other work on the machine doesn't count.
 QUICKSTART_CPU_SECONDS = 360
 HANGS_AFTER_SECONDS = 1800
-# The quickstart is run as it is. The others need a minute each, much of it training translators:
+# The quickstart is run as it is. The others need a minute each, much of it training networks:
 # here they do so for few epochs, and as they are where `.ci/run` builds the gallery.
 FEW_EPOCHS = """
 import runpy, sys
-from spectragan import CycleGANTranslator
+from spectragan import CycleGANTranslator, StarNetRegressor
 
-fit = CycleGANTranslator.fit
+def train_shortly(cls, **parameters):
+    fit = cls.fit
+    cls.fit = lambda self, *args, **kwargs: fit(self.set_params(**parameters), *args, **kwargs)
 
-def fit_shortly(self, *args, **kwargs):
-    return fit(self.set_params(max_epochs=2, warmup_epochs=1), *args, **kwargs)
-
-CycleGANTranslator.fit = fit_shortly
+train_shortly(CycleGANTranslator, max_epochs=2, warmup_epochs=1)
+train_shortly(StarNetRegressor, max_epochs=2)
 sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
