@@ -86,12 +86,24 @@ def test_estimator_follows_scikit_learn(estimator, check):
 
 # An ensemble's defaults are five CycleGANTranslators, of which each is checked by itself.
 SLOW = [name for name in sorted(QUICK) if QUICK[name] and name != "TranslatorEnsemble"]
+# These fit up to seven times, and look at the form of input and output alone.
+OF_FORM = (
+    "check_dtype_object",
+    "check_estimators_dtypes",
+    "check_pipeline_consistency",
+    "check_regressor_data_not_an_array",
+    "check_regressors_train",
+    "check_transformer_data_not_an_array",
+    "check_transformer_preserve_dtypes",
+)
 
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::spectragan.SpectraganWarning")
 @parametrize_with_checks([public_estimators()[name]() for name in SLOW])
 def test_estimator_with_defaults_follows_scikit_learn(estimator, check):
+    if check.func.__name__ in OF_FORM:
+        pytest.skip("how long it is trained can't change the form")
     check(estimator)
 
 
