@@ -61,6 +61,7 @@ sphinx_gallery_conf = {
     "write_computation_times": False,
     "show_signature": False,
     "plot_gallery": True,
+    "parallel": 2,  # processes, one thread each: see `.ci/run`
 }
 
 # Names of other packages have no page here, and their inventories need a network.
