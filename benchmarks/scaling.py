@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import astropy.units as u
 import numpy as np
 import torch
 
@@ -82,7 +83,7 @@ def make_data(size: Size) -> Data:
         synthetic[rows] = absorbed(labels[0][rows] @ weights + strength)
         exact = 0.99 * absorbed(labels[1][rows] @ weights + strength + 0.1)
         observed[rows] = exact + SIGMA * rng.standard_normal(exact.shape)
-    wavelength = np.geomspace(4000, 7000, size.pixels)
+    wavelength = np.geomspace(4000, 7000, size.pixels) * u.AA
     ivar = np.broadcast_to(np.float32(SIGMA**-2), observed.shape)
     return Data(
         labels[0],

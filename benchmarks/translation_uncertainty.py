@@ -21,7 +21,6 @@ from platform import machine, python_version
 
 import numpy as np
 import torch
-from scipy.stats import norm
 
 import spectragan
 from spectragan import (
@@ -33,7 +32,6 @@ from spectragan import (
     load,
 )
 from spectragan.datasets import make_mock_domains
-from spectragan.training.error_scale import scale_at
 
 SEEDS, SHIFTS = (0, 1, 2), (0.0, 0.5)
 N_TRAIN, N_CALIBRATION, N_PIXEL_TEST, N_LABEL_TEST = 1000, 300, 200, 400
@@ -66,18 +64,16 @@ def fitted(mock, seed: int, shift: float, folder: Path | None) -> TranslatorEnse
 
 def pixel_rows(mock, ensemble: TranslatorEnsemble, name: str) -> list[str]:
     """Count true pixels within their intervals."""
-    truth = mock.observed_truth.flux[PIXEL_TEST]
-    translated, std = ensemble.transform(mock.synthetic_of_observed[PIXEL_TEST], return_std=True)
-    error = np.abs(translated.flux - truth)
-    left = np.sqrt(np.mean(error**2)) / mock.raw_gap
+    truth, models = mock.observed_truth.flux[PIXEL_TEST], mock.synthetic_of_observed[PIXEL_TEST]
+    left = np.sqrt(np.mean((ensemble.transform(models).flux - truth) ** 2)) / mock.raw_gap
     rows = []
     for method, options in CALIBRATIONS.items():
         if options is not None:
             part = mock.synthetic_of_observed[CALIBRATION] if options else mock.synthetic
             ensemble.calibrate(part, mock.observed[CALIBRATION], **options)
-        halves = [scale_at(ensemble.factors_, c) * norm.ppf((1 + c) / 2) for c in SHARES]
-        inside = [np.mean(error <= half * std) for half in halves]
-        width = halves[0] * np.sqrt(np.mean(std**2)) / mock.raw_gap
+        ends = [ensemble.predict_interval(models, share) for share in SHARES]
+        inside = [np.mean((truth >= low) & (truth <= high)) for low, high in ends]
+        width = np.sqrt(np.mean((ends[0][1] - ends[0][0]) ** 2)) / 2 / mock.raw_gap
         rows.append(
             f"| {name} | {method} | {inside[0]:.3f} | {inside[1]:.3f} | {width:.2f} | {left:.2f} |"
         )

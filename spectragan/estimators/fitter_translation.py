@@ -1,13 +1,16 @@
-"""How far labels are off because the translation is: what members disagree in."""
+"""How far labels are off because the translation is: what members disagree in, and can't show."""
 
+from copy import copy, deepcopy
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 
 from spectragan.estimators.fitter_machine import FitterMachine
 from spectragan.estimators.fitter_model import build_model, grid_labels, thaw
 from spectragan.estimators.observed import ObservedEmulator
+from spectragan.estimators.translation_errors import offset_steps
 from spectragan.spectra import Spectra
 from spectragan.training.label_fit import CONVERGED
 
@@ -33,7 +36,8 @@ def translation_covariance(
     -------
     covariance : ndarray of shape (n_labels, n_labels) or None
         Mean square distance of the other members' labels from those of the first, which has seen
-        all spectra. None without an ensemble.
+        all spectra; plus that of the first with an error along the labels, see
+        ``offset_covariance_``. None without an ensemble.
 
     Raises
     ------
@@ -47,14 +51,25 @@ def translation_covariance(
         spectra = _reference_stars(emulator, members[0])
     else:
         spectra = spectra[:: max(1, len(spectra) // REFERENCE_STARS)]
-    labels = np.array([_fitted_labels(fitter, emulator, m, spectra) for m in members])
+    moved = [_moved(members[0], step) for step in offset_steps(members[0])]
+    translators = [*members, *moved]
+    labels = np.array([_fitted_labels(fitter, emulator, t, spectra) for t in translators])
     away = (labels[1:] - labels[0])[:, np.isfinite(labels).all(axis=(0, 2))]
     if away.shape[1] < FEWEST_STARS:
         raise ValueError(
             f"`X` must hold at least {FEWEST_STARS} spectra that can be fitted through every "
             f"member of the translator; got {away.shape[1]}; give more, or one of its `members_`."
         )
-    return np.einsum("mni,mnj->ij", away, away) / (away.shape[0] * away.shape[1])
+    square = np.einsum("mni,mnj->mij", away, away) / away.shape[1]
+    return square[: len(members) - 1].mean(axis=0) + square[len(members) - 1 :].sum(axis=0)
+
+
+def _moved(member: Any, step: np.ndarray) -> Any:
+    """Return a translator that takes every synthetic spectrum for another star's."""
+    moved = copy(member)
+    moved.network_ = deepcopy(member.network_)
+    moved.network_.network.move_synthetic(torch.as_tensor(step))
+    return moved
 
 
 def _reference_stars(emulator: Any, member: Any) -> Spectra:

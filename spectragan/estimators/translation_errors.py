@@ -14,6 +14,7 @@ from spectragan.spectra.validation import check_count
 from spectragan.training.error_scale import (
     COVERAGES,
     ONE_SIGMA,
+    SMALLEST,
     conformal_scales,
     likeliest_scale,
     scale_at,
@@ -27,11 +28,12 @@ class BaseEnsemble(BaseTranslator):
 
     Notes
     -----
-    Needs ``members_``, ``factors_`` and ``floor_``, which its `fit` sets.
+    Needs ``members_``, ``factors_``, ``member_scale_`` and ``floor_``, which its `fit` sets.
     """
 
     members_: list[Any]
     factors_: np.ndarray
+    member_scale_: float
     floor_: float
 
     def calibrate(
@@ -48,7 +50,8 @@ class BaseEnsemble(BaseTranslator):
         pairs : bool, default=False
             Whether both are the same stars, row by row. Else the counterpart of every observed
             spectrum is inferred: the synthetic one that differs from it at as few pixels as
-            possible.
+            possible. That says nothing about errors along the labels, which keep the size that
+            the members' ``offset_covariance_`` gives them.
         method : {"likelihood", "conformal"}, default="likelihood"
             One factor on all standard deviations, under which the residuals are likeliest; or one
             for every coverage, by rank: that needs low noise or very many pixels.
@@ -56,7 +59,7 @@ class BaseEnsemble(BaseTranslator):
         Returns
         -------
         self : object
-            With other ``factors_``.
+            With other ``factors_`` and ``member_scale_``.
 
         Raises
         ------
@@ -74,15 +77,15 @@ class BaseEnsemble(BaseTranslator):
         synthetic = self._validate(as_spectra(X), reset=False)
         observed = self._validate(as_spectra(y), reset=False)
         counterparts = (paired if pairs else inferred)(synthetic, observed)
-        earlier, self.factors_ = self.factors_, np.ones(len(COVERAGES))
-        try:
-            found = residuals_of(self, counterparts)
-        finally:
-            self.factors_ = earlier
+        _, mean, seen, unseen = self._with_errors(counterparts.synthetic)
+        spread = np.sqrt(seen + self.floor_ + unseen * pairs)
+        found = residuals_of(mean, spread, counterparts)
         if method == "likelihood":
-            self.factors_ = np.full(len(COVERAGES), likeliest_scale(*found[:3]))
+            factors = np.full(len(COVERAGES), likeliest_scale(*found[:3]))
         else:
-            self.factors_ = conformal_scales(*found)
+            factors = conformal_scales(*found)
+        self.member_scale_ = 1.0 if pairs else max(scale_at(factors, ONE_SIGMA), SMALLEST)
+        self.factors_ = factors / self.member_scale_
         return self
 
     def transform(
@@ -128,7 +131,8 @@ class BaseEnsemble(BaseTranslator):
             raise ValueError(
                 "`out` must be None where `return_std` is True; got an array; translate in parts."
             )
-        spectra, mean, std = self._with_errors(X)
+        spectra, mean, seen, unseen = self._with_errors(X)
+        std = np.sqrt(self._variance(seen, unseen))
         flux = like_input(spectra.with_flux(mean.astype(spectra.dtype), noise="exact"), X)
         return flux, std * scale_at(self.factors_, ONE_SIGMA)
 
@@ -159,7 +163,8 @@ class BaseEnsemble(BaseTranslator):
                 f"`coverage` must be a number between 0 and 1; got {coverage!r}; 0.68 is one "
                 "standard deviation."
             )
-        _, mean, std = self._with_errors(X)
+        _, mean, seen, unseen = self._with_errors(X)
+        std = np.sqrt(self._variance(seen, unseen))
         half = std * scale_at(self.factors_, coverage) * norm.ppf((1 + coverage) / 2)
         return mean - half, mean + half
 
@@ -201,43 +206,87 @@ class BaseEnsemble(BaseTranslator):
         draws = np.empty((n_draws, *flux.shape))
         for k, member in enumerate(self.members_):
             shared, codes = member._encode(flux, SYNTHETIC).shared, _codes(member)
+            offsets = offset_steps(member)
             for draw in range(n_draws):
                 rows = chosen[draw] == k
                 split = None if codes is None else codes[rng.integers(len(codes), size=rows.sum())]
-                draws[draw, rows] = member._decode(shared[rows], split, OBSERVED)
+                drawn = member._decode(shared[rows], split, OBSERVED)
+                off = rng.standard_normal(len(offsets)) @ offsets / self.member_scale_
+                draws[draw, rows] = drawn + _moved(member, shared[rows], off)
         mean = self._translate(flux, SYNTHETIC)
-        return mean + scale_at(self.factors_, ONE_SIGMA) * (draws - mean)
+        scale = scale_at(self.factors_, ONE_SIGMA) * self.member_scale_
+        return mean + scale * (draws - mean)
 
-    def _with_errors(self, X: Any) -> tuple[Spectra, np.ndarray, np.ndarray]:
-        """Return spectra as they were read, their translations, and errors without a factor."""
+    def _with_errors(self, X: Any) -> tuple[Spectra, np.ndarray, np.ndarray, np.ndarray]:
+        """Return spectra as they were read, and their `_moments`; NaN variances in masked rows."""
         check_is_fitted(self)
         spectra = self._validate(as_spectra(X), reset=False)
-        mean, std = np.empty(spectra.shape), np.empty(spectra.shape)
+        mean, seen, unseen = np.empty((3, *spectra.shape))
         for start in range(0, len(spectra), CHUNK_ROWS):
             rows = slice(start, start + CHUNK_ROWS)
             batch = spectra[rows]
-            mean[rows], variance = self._moments(self._input(batch, SYNTHETIC))
-            std[rows] = np.sqrt(variance + self.floor_)
-            std[rows][~(batch.ivar > 0).any(axis=1)] = np.nan
-        return spectra, mean, std
+            mean[rows], seen[rows], unseen[rows] = self._moments(self._input(batch, SYNTHETIC))
+            seen[rows][~(batch.ivar > 0).any(axis=1)] = np.nan
+        return spectra, mean, seen, unseen
 
     def _error(self, flux: np.ndarray) -> np.ndarray:
         """Return standard deviations for spectra without masked pixels."""
         parts = (flux[i : i + CHUNK_ROWS] for i in range(0, len(flux), CHUNK_ROWS))
-        variance = np.vstack([self._moments(part)[1] for part in parts]) + self.floor_
+        variance = np.vstack([self._variance(*self._moments(part)[1:]) for part in parts])
         return np.sqrt(variance) * scale_at(self.factors_, ONE_SIGMA)
 
-    def _moments(self, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return means and variances (n_spectra, n_pixels) over members and split latents."""
+    def _variance(self, seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
+        return self.member_scale_**2 * (seen + self.floor_) + unseen
+
+    def _moments(self, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return means, and variances that the members show and that none can show.
+
+        All of shape (n_spectra, n_pixels). The first are over members and split latents, the
+        second over the error along the labels that all spectra share.
+        """
         means = np.array([member._translate(flux, SYNTHETIC) for member in self.members_])
-        variance = np.mean([_split_variance(member, flux) for member in self.members_], axis=0)
+        seen = np.mean([_split_variance(member, flux) for member in self.members_], axis=0)
         if len(means) > 1:
-            variance = variance + means.var(axis=0, ddof=1)
-        return means.mean(axis=0), variance
+            seen = seen + means.var(axis=0, ddof=1)
+        unseen = np.mean([_offset_variance(member, flux) for member in self.members_], axis=0)
+        return means.mean(axis=0), seen, unseen
 
 
 def _codes(member: Any) -> np.ndarray | None:
     return getattr(member, "split_codes_", None)
+
+
+def offset_steps(member: Any) -> np.ndarray:
+    """Return what the error along the labels may be, one standard deviation in every direction.
+
+    Parameters
+    ----------
+    member : translator
+        Fitted.
+
+    Returns
+    -------
+    steps : ndarray of shape (n_steps, n_shared)
+        In shared latents; their squares add up to ``offset_covariance_``. None (0 rows) where a
+        translator has none.
+    """
+    covariance = getattr(member, "offset_covariance_", None)
+    if covariance is None:
+        return np.zeros((0, member.n_shared_))
+    size, direction = np.linalg.eigh(covariance)
+    return np.sqrt(np.maximum(size, 0.0))[:, None] * direction.T
+
+
+def _moved(member: Any, shared: np.ndarray, step: np.ndarray) -> np.ndarray:
+    """Return what a step of the shared latents changes in observed spectra."""
+    return member._decode(shared + step, None, OBSERVED) - member._decode(shared, None, OBSERVED)
+
+
+def _offset_variance(member: Any, flux: np.ndarray) -> Any:
+    shared, variance = member._encode(flux, SYNTHETIC).shared, np.zeros(flux.shape)
+    for step in offset_steps(member):
+        variance += _moved(member, shared, step) ** 2
+    return variance
 
 
 def _split_variance(member: Any, flux: np.ndarray) -> Any:

@@ -1,6 +1,6 @@
 """Translated less observed spectra of the same stars: pairs, or counterparts that are inferred."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -106,13 +106,15 @@ def inferred(synthetic: Spectra, observed: Spectra) -> Counterparts:
     return Counterparts(partners[known], observed[known], ((seen > 0) & (observed.ivar > 0))[known])
 
 
-def residuals_of(translator: Any, counterparts: Counterparts) -> Residuals:
+def residuals_of(
+    translated: np.ndarray, spread: np.ndarray, counterparts: Counterparts
+) -> Residuals:
     """Return the residuals of translated counterparts, in units of nothing.
 
     Parameters
     ----------
-    translator : TranslatorEnsemble
-        With all factors 1.
+    translated, spread : ndarrays of shape (n_spectra, n_pixels)
+        Flux of the translated counterparts, and what is said of its standard deviation.
     counterparts : Counterparts
 
     Returns
@@ -120,13 +122,12 @@ def residuals_of(translator: Any, counterparts: Counterparts) -> Residuals:
     residuals : Residuals
         At most 100,000, at random.
     """
-    translated, std = translator.transform(counterparts.synthetic, return_std=True)
-    rows, pixels = np.nonzero(counterparts.used & np.isfinite(std) & (std > 0))
+    rows, pixels = np.nonzero(counterparts.used & np.isfinite(spread) & (spread > 0))
     some = np.sort(np.random.default_rng(0).permutation(len(rows))[:MOST_RESIDUALS])
     at = rows[some], pixels[some]
     observed = counterparts.observed
-    residual = translated.flux[at].astype(float) - observed.flux[at]
-    return Residuals(residual, std[at].astype(float), 1 / observed.ivar[at].astype(float), at[0])
+    residual = translated[at] - observed.flux[at]
+    return Residuals(residual, spread[at], 1 / observed.ivar[at].astype(float), at[0])
 
 
 def _known_rows(observed: Spectra) -> np.ndarray:

@@ -18,7 +18,12 @@ from spectragan.spectra import Spectra
 from spectragan.training.device import resolve_device
 from spectragan.training.game import build_game
 from spectragan.training.health import judge_health
-from spectragan.training.label_offset import settle_offset
+from spectragan.training.label_offset import (
+    in_double,
+    offset_covariance,
+    settle_offset,
+    shared_latents,
+)
 from spectragan.training.representation import SubspaceRepresentation
 from spectragan.training.seeding import seeded
 from spectragan.training.translator_net import EpochScores, epoch_history
@@ -114,6 +119,9 @@ class CycleGANTranslator(BaseNetworkTranslator):
     mismatch_ : LabelMismatch or None
         How far the label distributions of both domains differ, with errors; None where there are
         too few spectra to tell.
+    offset_covariance_ : ndarray of shape (n_shared, n_shared) or None
+        How far the mean observed star may lie from where it was put, in shared latents: an error
+        that all translated spectra have in common. None unless `network` is "subspace".
     health_ : TrainingHealth
         What went wrong in the game, if anything, and how often it went back to a good state.
     n_shared_, n_split_ : int
@@ -314,13 +322,12 @@ class CycleGANTranslator(BaseNetworkTranslator):
                 checkpoints.train(net, game.rows)
             if not net.is_trained:
                 raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
-            trained = net.average_
-            if (
-                known is not None
-                and found is not None
-                and isinstance(self._representation, SubspaceRepresentation)
-            ):
-                trained = settle_offset(trained, self._representation, domains, found)
+            trained, self.offset_covariance_ = net.average_, None
+            if isinstance(self._representation, SubspaceRepresentation):
+                if known is not None and found is not None:
+                    trained = settle_offset(trained, self._representation, domains, found)
+                latents = shared_latents(in_double(trained), self._representation, domains)
+                self.offset_covariance_ = offset_covariance(latents, found)
             self._take_network(trained, domains, donors)
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])

@@ -151,6 +151,18 @@ class SubspaceTranslator(nn.Module):
         bent.bias.add_(bent.weight[:, : len(shift)] @ shift)
         straight.bias.add_(generator.linear.weight[:, : len(shift)] @ shift)
 
+    @torch.no_grad()
+    def move_synthetic(self, shift: torch.Tensor) -> None:
+        """Add a constant to the shared latents that synthetic spectra are encoded to.
+
+        Parameters
+        ----------
+        shift : tensor of shape (n_shared,)
+            Decoders stay: all translated spectra are those of other stars.
+        """
+        encoder = cast(ResidualMLP, self.encoders[0])
+        cast(nn.Linear, encoder.curved[-1]).bias.add_(shift)
+
     def encode(self, x: torch.Tensor, domain: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the latents of spectra of `domain`.
 

@@ -114,6 +114,7 @@ CLASSES: dict[str, Entry] = {
             "history_": "history",
             "health_?": "TrainingHealth",
             "mismatch_?": "LabelMismatch?",
+            "offset_covariance_?": "array? s s",
         },
         ("net_",),
     ),
@@ -129,6 +130,7 @@ CLASSES: dict[str, Entry] = {
             "n_split_": "count t",
             "floor_": "number",
             "factors_": "array 10",
+            "member_scale_": "number",
         },
     ),
     "SpectrumEmulator": Entry(

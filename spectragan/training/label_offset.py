@@ -4,6 +4,7 @@ Most of what is left of a game's error lies along the labels: critics and identi
 mean of the observed stars to some hundredths of a standard deviation only.
 """
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import Any, cast
 
@@ -53,13 +54,10 @@ def settle_offset(
     Without anchors nothing should be moved: the places found are no better than the game's, and
     where chance made the mean labels differ, moving by them made good translations worse.
     """
-    settled = cast(SubspaceTranslator, deepcopy(network).to("cpu", torch.float64).eval())
+    settled = in_double(network)
     if found.mismatch.matched or found.mismatch.is_significant:
         return settled
-    latents = [
-        np.concatenate([_shared(settled, representation, b, d) for _, b in data.blocks()])
-        for d, data in enumerate(domains)
-    ]
+    latents = shared_latents(settled, representation, domains)
     game = latents[OBSERVED].mean(axis=0) - latents[SYNTHETIC].mean(axis=0)
     measured, error = _in_latents(latents[SYNTHETIC], game, found)
     wanted = likely_offset(latents, game, measured, error)
@@ -67,8 +65,37 @@ def settle_offset(
     return settled
 
 
+def in_double(network: nn.Module) -> SubspaceTranslator:
+    """Return a copy in double precision, whose results don't depend on their batch."""
+    return cast(SubspaceTranslator, deepcopy(network).to("cpu", torch.float64).eval())
+
+
+def shared_latents(
+    network: SubspaceTranslator, representation: SubspaceRepresentation, domains: tuple[Any, Any]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the shared latents of all spectra, block by block.
+
+    Parameters
+    ----------
+    network : SubspaceTranslator
+        In double precision.
+    representation : SubspaceRepresentation
+    domains : two DomainData or StoredDomain
+        Synthetic first.
+
+    Returns
+    -------
+    latents : two ndarrays of shape (n_d, n_shared)
+    """
+    synthetic, observed = (
+        np.concatenate([_shared(network, representation, b, d) for _, b in data.blocks()])
+        for d, data in enumerate(domains)
+    )
+    return synthetic, observed
+
+
 def likely_offset(
-    latents: list[np.ndarray], game: np.ndarray, measured: np.ndarray, error: np.ndarray
+    latents: Sequence[np.ndarray], game: np.ndarray, measured: np.ndarray, error: np.ndarray
 ) -> np.ndarray:
     r"""Return the expected difference of mean latents, measured with errors.
 
@@ -103,13 +130,55 @@ def likely_offset(
     ... ).round(2)
     (array([0.03]), array([0.6]))
     """
-    scatter = [_covariance(z) for z in latents]
-    chance = sum(c / len(z) for c, z in zip(scatter, latents, strict=True))
+    chance = _chance(latents)
     by_chance = chance + error
-    real = by_chance + REAL_DIFFERENCE**2 * scatter[SYNTHETIC]
+    real = by_chance + REAL_DIFFERENCE**2 * _covariance(latents[SYNTHETIC])
     evidence = _log_density(measured, by_chance) - _log_density(measured, real)
     share = 1 / (1 + np.exp(-np.clip(evidence, -500, 500)))
     return share * (chance @ np.linalg.solve(by_chance, measured)) + (1 - share) * game
+
+
+def offset_covariance(latents: tuple[np.ndarray, np.ndarray], found: Match | None) -> np.ndarray:
+    r"""Return how far the mean observed star may lie from where the training put it.
+
+    All translated spectra have this error in common, and no spectrum without a partner shows it.
+    If both domains are samples of the same stars, their means differ by
+    :math:`S = C_s / n_s + C_o / n_o` at most; with E, the covariance of what can be measured
+    without a translator, :math:`S (S + E)^{-1} E` is left. If they aren't, E is.
+
+    Parameters
+    ----------
+    latents : two ndarrays of shape (n_d, n_shared)
+        Of the spectra that were trained with, synthetic first.
+    found : Match or None
+        None where there are too few spectra to measure anything: then S is left.
+
+    Returns
+    -------
+    covariance : ndarray of shape (n_shared, n_shared)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.training.label_offset import offset_covariance
+    >>> latents = tuple(np.random.default_rng(d).normal(size=(1000, 1)) for d in (0, 1))
+    >>> offset_covariance(latents, None).round(3)
+    array([[0.002]])
+    """
+    chance = _chance(latents)
+    if found is None:
+        return chance
+    game = latents[OBSERVED].mean(axis=0) - latents[SYNTHETIC].mean(axis=0)
+    _, error = _in_latents(latents[SYNTHETIC], game, found)
+    if found.mismatch.is_significant:
+        return error
+    return chance @ np.linalg.solve(chance + error, error)
+
+
+def _chance(latents: Sequence[np.ndarray]) -> np.ndarray:
+    """Return the covariance of the difference of means of two samples of the same stars."""
+    synthetic, observed = (_covariance(z) / len(z) for z in latents)
+    return synthetic + observed
 
 
 def _covariance(latents: np.ndarray) -> np.ndarray:
@@ -132,7 +201,7 @@ def _in_latents(
 
     Where these have directions that `found` lacks, the game is believed.
     """
-    first, second = found.placed.latents
+    first, second = (z[rows] for z, rows in zip(found.placed.latents, found.rows, strict=True))
     centred = first - first.mean(axis=0)
     turn = np.linalg.lstsq(centred, synthetic - synthetic.mean(axis=0), rcond=None)[0]
     lacking = np.eye(len(game)) - np.linalg.pinv(turn) @ turn

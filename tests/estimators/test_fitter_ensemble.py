@@ -1,6 +1,8 @@
 """Through an ensemble, errors of labels and of emulated spectra contain the translation's."""
 
 import warnings
+from copy import copy
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from spectragan import (
     SpectraganWarning,
     TranslatorEnsemble,
 )
+from spectragan.estimators.fitter_translation import translation_covariance
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,20 @@ def test_equal_members_add_nothing(emulator, mock):
     equal.members_[1] = equal.members_[0]
     added = ParameterFitter(emulator, equal).fit().translation_covariance_
     np.testing.assert_allclose(added, 0, atol=1e-12)
+
+
+def test_an_error_along_the_labels_that_members_share_is_added(emulator, fitted):
+    equal = SimpleNamespace(members_=[fitted, copy(fitted)])
+    added = []
+    for member in equal.members_:
+        member.offset_covariance_ = np.zeros_like(fitted.offset_covariance_)
+    for size in (0.0, 0.01, 0.02):
+        equal.members_[0].offset_covariance_ = size**2 * np.eye(fitted.n_shared_)
+        added.append(translation_covariance(ParameterFitter(emulator, equal), emulator))
+    np.testing.assert_allclose(added[0], 0, atol=1e-9)
+    assert (np.linalg.eigvalsh(added[1]) > 0).all()
+    # Four times as large where the labels respond linearly, as few epochs don't quite make them.
+    assert (np.diag(added[2]) > 2 * np.diag(added[1])).all()
 
 
 def test_one_translator_or_member_says_nothing(emulator, ensemble, mock):

@@ -1,5 +1,7 @@
 """Several translators as one: the same contract, and errors that are as large as they say."""
 
+from copy import deepcopy
+
 import numpy as np
 import pytest
 
@@ -61,6 +63,40 @@ def test_draws_scatter_as_the_standard_deviations_say(trained, mock):
     _, std = trained.transform(mock.synthetic[:5], return_std=True)
     ratio = np.sqrt(draws.var(axis=0).mean() / (std**2).mean())
     assert 0.75 < ratio < 1.05  # members count n - 1 in one, and n in the other; and the floor
+
+
+def with_offsets(ensemble, factor):
+    """Return an ensemble whose members know their offset less, or better."""
+    other = deepcopy(ensemble)
+    for member in other.members_:
+        member.offset_covariance_ = factor**2 * member.offset_covariance_
+    return other
+
+
+def test_errors_that_all_spectra_share_are_contained(trained, mock):
+    std = [
+        with_offsets(trained, factor).transform(mock.synthetic[:5], return_std=True)[1]
+        for factor in (0.0, 1.0, 100.0)
+    ]
+    assert (std[0] < std[1]).all()
+    away = trained.members_[0].decode(
+        trained.members_[0].encode(mock.synthetic[:5], 0).shared
+        + 100 * np.sqrt(np.diag(trained.members_[0].offset_covariance_))
+    )
+    size = np.abs(away - trained.transform(mock.synthetic[:5]).flux).mean()
+    assert 0.2 < std[2].mean() / size < 5
+
+
+def test_what_no_pair_shows_keeps_its_size_without_pairs(trained, mock):
+    ensemble = with_offsets(trained, 1.0)
+    ensemble.calibrate(mock.synthetic, mock.observed)
+    before, scaled = (
+        [with_offsets(e, k).transform(mock.synthetic, return_std=True)[1] for k in (0.0, 1.0)]
+        for e in (trained, ensemble)
+    )
+    np.testing.assert_allclose(scaled[0], ensemble.member_scale_ * before[0], rtol=1e-6)
+    added, was = scaled[1] ** 2 - scaled[0] ** 2, before[1] ** 2 - before[0] ** 2
+    np.testing.assert_allclose(added, was, rtol=1e-6, atol=1e-12)
 
 
 def test_results_do_not_depend_on_the_batch(trained, mock):

@@ -9,7 +9,12 @@ import torch
 from spectragan.datasets import make_mock_domains
 from spectragan.estimators.translator_data import memory_data
 from spectragan.networks.subspace import SubspaceTranslator
-from spectragan.training.label_offset import likely_offset, settle_offset
+from spectragan.training.label_offset import (
+    likely_offset,
+    offset_covariance,
+    settle_offset,
+    shared_latents,
+)
 from spectragan.training.mismatch import match_domains
 from spectragan.training.representation import SubspaceRepresentation
 from spectragan.training.subspace import fit_subspace
@@ -135,3 +140,24 @@ def test_where_labels_differ_nothing_moves(placed):
     before = mean_offset(made, representation, domains)
     after = mean_offset(settle_offset(made, representation, domains, other), *placed[:2])
     np.testing.assert_allclose(after, before, rtol=1e-9)
+
+
+def test_the_error_left_is_below_both_chance_and_measurement(placed, latents):
+    representation, domains, found = placed
+    chance = offset_covariance(latents, None)
+    np.testing.assert_allclose(chance, sum(np.cov(z.T) / N for z in latents), rtol=1e-3)
+    own = shared_latents(network(6), representation, domains)
+    assert not found.mismatch.is_significant
+    left, alone = offset_covariance(own, found), offset_covariance(own, None)
+    assert (np.diag(left) < np.diag(alone)).all()
+    other = replace(found, mismatch=replace(found.mismatch, p_value=1e-3))
+    assert (np.diag(left) < np.diag(offset_covariance(own, other))).all()
+
+
+def test_anchors_leave_a_smaller_error(placed):
+    representation, domains, found = placed
+    exact = replace(found.placed.pairs, error=0.1 * found.placed.pairs.error)
+    anchored = replace(found, placed=replace(found.placed, pairs=exact))
+    own = shared_latents(network(6), representation, domains)
+    before, after = (np.trace(offset_covariance(own, f)) for f in (found, anchored))
+    assert after < 0.5 * before
