@@ -42,6 +42,7 @@ class HarmonizationReport(SummaryMixin):
         Returns
         -------
         table : str
+            Medium, resolution, grid and continuum.
         """
         return "\n".join(self.steps)
 
