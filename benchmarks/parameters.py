@@ -4,7 +4,7 @@
 pixels a side, 25 epochs) with one parameter of `CycleGANTranslator` at a time
 away from its default, and measures the rms of translated spectra from the exact, noise-free
 counterparts, as a part of the raw gap. Two pairs have equal label distributions, in the third the
-synthetic labels are shifted by half a standard deviation. Defaults are trained with five seeds, so
+synthetic labels are shifted by half a standard deviation. Defaults are trained with three seeds, so
 that it can be told what is chance.
 
 Every result is a line in FILE as soon as it is there, and what is in FILE is not measured again.
@@ -44,28 +44,28 @@ PAIRS = {
     "equal labels, 1": {"random_state": 1, "gap_seed": 1},
     "shifted labels, 2": {"random_state": 2, "gap_seed": 2, "label_shift": 0.5},
 }
-CHANCE_SEEDS = (0, 1, 2, 3, 4)
+CHANCE_SEEDS = (0, 1, 2)
 # The default is among the values, where it belongs by size; it is trained once for all.
 STUDY: dict[str, tuple] = {
-    "n_shared": (1, 2, 3, None, 8, 12),
-    "n_split": (0, 1, None, 6),
-    "n_components": (6, 10, None, 40),
-    "identity_weight": (0.0, 0.01, 0.03, 0.1, 0.3, 1.0),
-    "adversarial_weight": (0.0, 0.1, 0.3, 1.0, 3.0, 10.0),
-    "reconstruction_weight": (0.0, 0.1, 1.0, 10.0),
+    "n_shared": (1, 2, None, 5, 8),
+    "identity_weight": (0.0, 0.03, 0.1, 0.3, 1.0),
+    "adversarial_weight": (0.0, 0.3, 1.0, 3.0, 10.0),
     "cycle_weight": (0.0, 0.1, 1.0, 10.0),
-    "latent_weight": (0.0, 0.1, 1.0, 10.0),
-    "start_weight": (0.0, 0.1, 1.0, 10.0),
+    "reconstruction_weight": (0.1, 1.0, 10.0),
+    "latent_weight": (0.0, 1.0, 10.0),
+    "start_weight": (0.0, 1.0, 10.0),
     "penalty": (0.0, 0.005, 0.05, 0.5, 5.0),
-    "adversarial": ("rpgan", "lsgan", "hinge", "bce"),
+    "n_split": (0, 1, None, 6),
+    "n_components": (6, None, 40),
     "match_labels": (False, "auto", True),
+    "warmup_epochs": (0, 6, 12, 25),
     "max_epochs": (12, 25, 50),
-    "warmup_epochs": (0, 3, None, 10, 25),
-    "batch_size": (32, 128, 256, 1000),
-    "learning_rate": (2e-4, 7e-4, 2e-3, 6e-3, 2e-2),
-    "ema_decay": (0.0, 0.9, 0.998, 0.9998),
+    "batch_size": (64, 256, 1000),
+    "learning_rate": (5e-4, 2e-3, 8e-3),
+    "adversarial": ("rpgan", "lsgan", "hinge", "bce"),
+    "n_codes": (1, 4, 32),
+    "ema_decay": (0.0, 0.99, 0.998),
     "hidden": ((16,), (64, 64), (256, 256)),
-    "n_codes": (1, 4, 32, 256),
 }
 
 
@@ -88,12 +88,11 @@ def settings() -> list[tuple[str, Any, int]]:
 
 def measure(pair: Any, name: str, value: Any, seed: int) -> dict[str, Any]:
     """Train once, and return what is left of the raw gap and how long it took."""
-    parameters = {**SHORT, "random_state": seed, "verbose": 0}
-    if name != "default":
-        parameters[name] = value
-    translator: Any = CycleGANTranslator(**parameters)
-    if name == "linear":
-        translator = LinearTranslator()
+    changed = {} if name in ("default", "linear") else {name: value}
+    parameters = {**SHORT, "random_state": seed, "verbose": 0, **changed}
+    translator: Any = LinearTranslator()
+    if name != "linear":
+        translator = CycleGANTranslator(**parameters)
     start = time.process_time()
     translator.fit(pair.synthetic, pair.observed)
     seconds = time.process_time() - start
@@ -211,7 +210,7 @@ def show_legend(ax: Any, colors: dict[str, str]) -> None:
     for pair, color in colors.items():
         ax.plot([], [], "o-", color=color, ms=4, label=pair)
     ax.axvline(np.nan, color="0.6", lw=0.8, ls=":", label="default")
-    ax.fill_between([], [], [], color="0.5", alpha=0.3, label="default, 5 seeds")
+    ax.fill_between([], [], [], color="0.5", alpha=0.3, label="default, 3 seeds")
     ax.legend(loc="center", fontsize=9, frameon=False)
     ax.axis("off")
 
