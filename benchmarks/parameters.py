@@ -133,14 +133,11 @@ def word(value: Any) -> str:
 
 
 def run(path: Path) -> None:
-    """Measure what is not yet in the file, the pairs side by side."""
+    """Measure what is not yet in the file, pair by pair."""
     done = read_records(path)
-    pairs = {
-        name: make_mock_domains(1000, 1000, n_pixels=1500, **options)
-        for name, options in PAIRS.items()
-    }
-    for parameter, value, seed in [("linear", None, 0), *settings()]:
-        for name, pair in pairs.items():
+    for name, options in PAIRS.items():
+        pair = make_mock_domains(1000, 1000, n_pixels=1500, **options)
+        for parameter, value, seed in [("linear", None, 0), *settings()]:
             record = {"pair": name, "parameter": parameter, "value": value, "seed": seed}
             if key(record) in done:
                 continue
