@@ -167,7 +167,7 @@ def chance(done: dict, pair: str) -> list[float]:
 
 
 def draw(done: dict, path: Path) -> None:
-    """Draw one panel per parameter."""
+    """Draw one panel per parameter that was changed, the last one for the legend."""
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -177,28 +177,47 @@ def draw(done: dict, path: Path) -> None:
         {"svg.fonttype": "none", "svg.hashsalt": "parameters", "font.family": "sans-serif"}
     )
     colors = dict(zip(PAIRS, ("#0b6e99", "#5aa9c9", "#c8553d"), strict=True))
-    figure, axes = plt.subplots(5, 4, figsize=(11, 12.5), sharey=True, layout="constrained")
-    for ax, parameter in zip(axes.flat, STUDY, strict=False):
-        values = STUDY[parameter]
-        for pair, color in colors.items():
-            left_over = curve(done, pair, parameter)
-            scatter = chance(done, pair)
-            ax.axhspan(min(scatter), max(scatter), color=color, alpha=0.15, lw=0)
-            ax.plot(left_over, "o-", color=color, ms=4, lw=1.4, clip_on=False)
-        usual = values.index(defaults()[parameter])
-        ax.axvline(usual, color="0.6", lw=0.8, ls=":", zorder=0)
-        ax.set_xticks(range(len(values)), [word(v) for v in values])
-        ax.set_xlim(-0.3, len(values) - 0.7)
-        ax.set_title(parameter, fontsize=10, family="monospace")
-        ax.tick_params(labelsize=8)
-        ax.spines[["top", "right"]].set_visible(False)
-    axes[0, 0].set_ylim(0, Y_LIMIT)
+    curves = {name: {pair: curve(done, pair, name) for pair in PAIRS} for name in STUDY}
+    shown = {name: found for name, found in curves.items() if any(map(was_changed, found.values()))}
+    n_rows = -(-(len(shown) + 1) // N_COLUMNS)
+    figure, axes = plt.subplots(
+        n_rows, N_COLUMNS, figsize=(11, 2.5 * n_rows), sharey=True, layout="constrained"
+    )
+    for ax, (name, found) in zip(axes.flat, shown.items(), strict=False):
+        draw_panel(ax, name, found, colors, {pair: chance(done, pair) for pair in PAIRS})
+    for ax in axes.flat[len(shown) :]:
+        ax.axis("off")
+    axes.flat[0].set_ylim(0, Y_LIMIT)
     show_legend(axes.flat[-1], colors)
     for ax in axes[:, 0]:
         ax.set_ylabel("left of the raw gap", fontsize=9)
     figure.savefig(path, metadata={"Date": None})
 
 
+def was_changed(left_over: list[float]) -> bool:
+    """Tell whether more was measured than the default."""
+    return int(np.isfinite(left_over).sum()) > 1
+
+
+def draw_panel(ax: Any, name: str, found: dict, colors: dict, scatter: dict) -> None:
+    """Draw the curves of one parameter, and what chance does to the default."""
+    values = STUDY[name]
+    for pair, left_over in found.items():
+        known = np.flatnonzero(np.isfinite(left_over))
+        if not was_changed(left_over):
+            continue
+        ax.axhspan(min(scatter[pair]), max(scatter[pair]), color=colors[pair], alpha=0.2, lw=0)
+        heights = np.minimum(np.array(left_over)[known], Y_LIMIT)
+        ax.plot(known, heights, "o-", color=colors[pair], ms=4, lw=1.4, clip_on=False)
+    ax.axvline(values.index(defaults()[name]), color="0.6", lw=0.8, ls=":", zorder=0)
+    ax.set_xticks(range(len(values)), [word(v) for v in values])
+    ax.set_xlim(-0.3, len(values) - 0.7)
+    ax.set_title(name, fontsize=10, family="monospace")
+    ax.tick_params(labelsize=8)
+    ax.spines[["top", "right"]].set_visible(False)
+
+
+N_COLUMNS = 4
 Y_LIMIT = 0.8  # of the raw gap: worse is drawn at the edge
 
 
@@ -222,7 +241,8 @@ def table(done: dict) -> str:
         rows.append(line("**defaults**", f"seed {seed}", found))
     for parameter, value, _ in settings()[len(CHANCE_SEEDS) :]:
         found = [done.get((pair, parameter, word(value), 0), {}).get("measured") for pair in PAIRS]
-        rows.append(line(f"`{parameter}`", word(value), found))
+        if any(found):
+            rows.append(line(f"`{parameter}`", word(value), found))
     return "\n".join(rows)
 
 
