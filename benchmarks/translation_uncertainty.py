@@ -54,7 +54,7 @@ def fitted(mock, seed: int, shift: float, folder: Path | None) -> TranslatorEnse
     path = None if folder is None else folder / f"mock_{seed}_{shift}.safetensors"
     if path is not None and path.exists():
         return load(path)
-    translator = CycleGANTranslator(max_epochs=25, verbose=0)
+    translator = CycleGANTranslator(max_epochs=25, warmup_epochs=10, verbose=0)
     ensemble = TranslatorEnsemble(translator, random_state=seed)
     ensemble.fit(mock.synthetic, mock.observed[:N_TRAIN])
     if path is not None:

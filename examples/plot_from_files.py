@@ -198,7 +198,7 @@ synthetic, typical, models = (
 
 translators = {
     "linear": LinearTranslator(),
-    "CycleGAN": CycleGANTranslator(max_epochs=25, random_state=SEED, verbose=0),
+    "CycleGAN": CycleGANTranslator(max_epochs=25, warmup_epochs=10, random_state=SEED, verbose=0),
 }
 made = {"raw": typical}
 for name, translator in translators.items():

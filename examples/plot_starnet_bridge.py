@@ -75,7 +75,7 @@ steps = {
 
 for name, translator in {
     "+ linear": LinearTranslator(),
-    "+ CycleGAN": CycleGANTranslator(max_epochs=25, random_state=SEED, verbose=0),
+    "+ CycleGAN": CycleGANTranslator(max_epochs=25, warmup_epochs=10, random_state=SEED, verbose=0),
 }.items():
     translator.fit(normalizer.transform(synthetic), cleaned[train])
     steps[name] = (noise.transform(translator.transform(models)), cleaned[test])

@@ -13,7 +13,7 @@ import numpy as np
 
 from spectragan import CycleGANTranslator, SpectraganWarning, translation_report
 from spectragan.datasets import make_mock_domains
-from spectragan.diagnostics import TranslationReportDisplay
+from spectragan.diagnostics import TrainingHistoryDisplay, TranslationReportDisplay
 
 warnings.simplefilter("ignore", SpectraganWarning)  # the reports say it all again
 PAIR = {"n_synthetic": 600, "n_observed": 600, "n_pixels": 600}
@@ -31,11 +31,12 @@ def left(translator, pair):
     return np.sqrt(np.mean((flux - pair.observed_truth.flux) ** 2)) / pair.raw_gap
 
 
-def show(translator, label_shift=0.0):
+def show(translator, label_shift=0.0, follow=False):
     """Train, report, draw, and compare with the truth."""
     pair = make_mock_domains(**PAIR, label_shift=label_shift, random_state=0)
     held_out = make_mock_domains(**HELD_OUT, label_shift=label_shift)
-    translator.fit(pair.synthetic, pair.observed)
+    pairs = (held_out.synthetic_of_observed, held_out.observed) if follow else None
+    translator.fit(pair.synthetic, pair.observed, validation=pairs)
     report = translation_report(translator, held_out.synthetic, held_out.observed, random_state=0)
     print(report)
     print(f"left of the gap, by the truth: {left(translator, held_out):.2f}")
@@ -46,8 +47,17 @@ def show(translator, label_shift=0.0):
 # A good one
 # ----------
 
-good = show(CycleGANTranslator(**TRAINING))
+translator = CycleGANTranslator(**TRAINING)
+good = show(translator, follow=True)
 good.figure_.savefig("report_good.png", dpi=150)
+
+# %%
+# Where there are pairs, as in a mock or of benchmark stars, training can be followed with them.
+# They are scored after each epoch, and nothing learns from them: two scores of spectra, four of
+# latents.
+
+history = TrainingHistoryDisplay.from_estimator(translator)
+history.figure_.savefig("report_training.png", dpi=150)
 
 # %%
 # A doubtful one

@@ -90,6 +90,13 @@ def test_more_latents_than_components_are_refused(mock):
     assert_sentence(error, "n_components")
 
 
+def test_a_warm_up_longer_than_training_is_refused(mock):
+    translator = sg.CycleGANTranslator(max_epochs=3, warmup_epochs=4, verbose=0)
+    with pytest.raises(ValueError, match=r"`warmup_epochs` must be <= `max_epochs` = 3") as error:
+        translator.fit(mock.synthetic, mock.observed)
+    assert_sentence(error, "warmup_epochs")
+
+
 def test_sets_of_equal_spectra_are_refused():
     with pytest.raises(ValueError, match="differ from each other; got two sets"):
         sg.CycleGANTranslator(max_epochs=1, verbose=0).fit(np.ones((9, 20)), np.full((9, 20), 2))

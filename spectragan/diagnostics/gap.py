@@ -12,6 +12,7 @@ from spectragan.estimators.distances import sliced_wasserstein
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_set, draw_seed, make_rng
 from spectragan.spectra.lazy import has_good_pixel
+from spectragan.spectra.summary import SummaryMixin
 from spectragan.spectra.validation import check_count
 
 # Where noise cannot be matched, it is kept out as far as it can be: it fills the later components.
@@ -20,7 +21,7 @@ N_COMPONENTS_UNMATCHED = 10
 
 
 @dataclass(frozen=True, repr=False)
-class GapScores:
+class GapScores(SummaryMixin):
     """The gap between two sets of spectra, as `gap_scores` measured it.
 
     Attributes

@@ -9,6 +9,7 @@ import numpy as np
 from astropy.table import Table
 
 from spectragan.diagnostics.line_peaks import Peak
+from spectragan.spectra.summary import SummaryMixin
 
 MOST_NAMED = 5  # features in the words of a summary
 FRACTION = 0.5  # of a peak's height: what is as high around it is part of the feature
@@ -16,7 +17,7 @@ COLUMNS = ("wavelength", "width", "depth", "change", "significance", "q")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class Inventions:
+class Inventions(SummaryMixin):
     """Features that a translation adds without evidence, as `find_inventions` found them.
 
     Attributes

@@ -10,6 +10,7 @@ from scipy.stats import median_abs_deviation
 from spectragan.diagnostics.label_columns import choose_names, read_labels
 from spectragan.estimators.labels import column_units
 from spectragan.spectra.inputs import draw_seed, make_rng
+from spectragan.spectra.summary import SummaryMixin
 
 N_BOOTSTRAP = 5000  # medians drawn: the ends of an interval then move by 1-2 % of its width
 # Even the whole range of five values holds the median with 94 % probability only.
@@ -18,7 +19,7 @@ PER_STAR = ("fitted", "catalogue", "std")
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LabelComparison:
+class LabelComparison(SummaryMixin):
     """Fitted labels against a catalogue, as `compare_labels` measured them.
 
     Attributes

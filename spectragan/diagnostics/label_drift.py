@@ -8,13 +8,14 @@ from scipy.stats import theilslopes
 
 from spectragan.diagnostics.label_comparison import LabelComparison, compare_labels
 from spectragan.spectra.inputs import check_set
+from spectragan.spectra.summary import SummaryMixin
 
 MIN_STARS = 3  # of a trend
 CONFIDENCE = 0.95  # of its interval
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class LabelDrift:
+class LabelDrift(SummaryMixin):
     """What a round trip does to labels, as `label_drift` measured it.
 
     Attributes

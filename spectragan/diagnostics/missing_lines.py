@@ -6,9 +6,11 @@ import astropy.units as u
 import numpy as np
 from astropy.table import Table
 
+from spectragan.spectra.summary import SummaryMixin
+
 
 @dataclass(frozen=True, repr=False, eq=False)
-class MissingLines:
+class MissingLines(SummaryMixin):
     """Lines that synthetic spectra lack, as `LineAttribution` found them.
 
     Attributes

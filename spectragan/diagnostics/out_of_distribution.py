@@ -10,13 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from spectragan.estimators.translator_data import memory_data
 from spectragan.spectra import Spectra, check_domain
 from spectragan.spectra.inputs import check_set
+from spectragan.spectra.summary import SummaryMixin
 
 N_TESTS = 2  # place and residual: each gets half of the false alarms
 TINY = 1e-30  # of a mean square residual: rows that the components describe exactly
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class OutOfDistribution:
+class OutOfDistribution(SummaryMixin):
     """Which spectra are unlike those of a domain, as `out_of_distribution` found them.
 
     Attributes
@@ -47,6 +48,22 @@ class OutOfDistribution:
         """Share of flagged spectra among those with a good pixel."""
         judged = np.isfinite(self.p_value)
         return float(self.is_out[judged].mean()) if judged.any() else 0.0
+
+    def summary(self) -> str:
+        """Return how many spectra are flagged, beside what would be by chance.
+
+        Returns
+        -------
+        table : str
+            Three lines.
+        """
+        return "\n".join(
+            [
+                f"{'flagged':<20}{self.is_out.sum()} of {len(self.is_out)} ({self.share:.1%})",
+                f"{'by chance':<20}{self.false_alarm_rate:.1%}",
+                f"{'reference':<20}{self.n_reference} spectra",
+            ]
+        )
 
     def __repr__(self) -> str:
         return (

@@ -21,12 +21,13 @@ from spectragan.diagnostics.out_of_distribution import (
 from spectragan.persistence.atomic_file import write_atomically
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_set, draw_seed, make_rng
+from spectragan.spectra.summary import SummaryMixin
 
 FALSE_ALARMS = 0.01  # of the share of strange spectra
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class TranslationReport:
+class TranslationReport(SummaryMixin):
     """What a translation is worth, as `translation_report` found it.
 
     Attributes
@@ -145,8 +146,6 @@ class TranslationReport:
             *_optional_lines(self),
         ]
         return "\n".join(lines if self.drift is None else [*lines, self.drift.summary()])
-
-    __str__ = summary
 
     def __repr__(self) -> str:
         return (

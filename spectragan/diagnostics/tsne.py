@@ -18,6 +18,7 @@ from spectragan.diagnostics.panels import (
 from spectragan.diagnostics.projection import joint_scores, standardise
 from spectragan.spectra import Spectra, concatenate
 from spectragan.spectra.inputs import draw_seed, make_rng
+from spectragan.spectra.summary import SummaryMixin
 from spectragan.spectra.validation import check_count
 
 
@@ -46,7 +47,7 @@ class PanelScores:
 
 
 @dataclass(frozen=True, repr=False)
-class TSNEGap:
+class TSNEGap(SummaryMixin):
     """Joint maps of sets of spectra, as `tsne_gap` made them.
 
     Attributes

@@ -8,12 +8,13 @@ import numpy as np
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_latents, check_set, make_rng
 from spectragan.spectra.lazy import has_good_pixel
+from spectragan.spectra.summary import SummaryMixin
 
 MIN_PAIRS = 2  # a donor must be another row
 
 
-@dataclass(frozen=True)
-class CycleScores:
+@dataclass(frozen=True, repr=False)
+class CycleScores(SummaryMixin):
     """The validation scores of a translator, as `cycle_scores` measured them; lower is better.
 
     Attributes
@@ -72,6 +73,10 @@ class CycleScores:
         }
         lines = [f"{words[name]:<45}{value:>12.5g}" for name, value in self.as_dict().items()]
         return "\n".join([*lines, f"{self.n_pairs} pairs"])
+
+    def __repr__(self) -> str:
+        scores = ", ".join(f"{name}={value:.3g}" for name, value in self.as_dict().items())
+        return f"CycleScores({scores}, n_pairs={self.n_pairs})"
 
 
 def cycle_scores(

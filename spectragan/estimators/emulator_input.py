@@ -14,7 +14,7 @@ from spectragan.exceptions import GridMismatchError
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.grid import same_axis
-from spectragan.spectra.validation import is_masked
+from spectragan.spectra.validation import check_verbose, is_masked
 from spectragan.training.emulator_fit import EmulatorSettings
 from spectragan.training.emulator_net import TrunkSettings
 
@@ -59,6 +59,7 @@ def check_parameters(estimator: Any) -> None:
         raise ValueError(
             f"`learning_rate` must be a finite number > 0; got {rate!r}; 3e-3 is a good start."
         )
+    check_verbose(estimator.verbose)
 
 
 def _is_number(value: Any, kind: type) -> bool:

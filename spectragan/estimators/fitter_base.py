@@ -1,5 +1,6 @@
 """What `ParameterFitter` does before and around a fit: training, calibration, chunks."""
 
+import sys
 from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +11,7 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
+from tqdm import tqdm
 
 from spectragan.estimators.emulator import SpectrumEmulator
 from spectragan.estimators.fitter_calibration import (
@@ -142,8 +144,16 @@ class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
         offset = fit.parameters[:, :n_labels] - labels
         return inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
 
-    def _fits(self, X: Any) -> Iterator[tuple[Spectra, LabelFit]]:
+    def _fits(self, X: Any, *, quiet: bool = False) -> Iterator[tuple[Spectra, LabelFit]]:
         """Yield spectra and their fits, chunk by chunk, errors inflated."""
+        total = (getattr(X, "shape", None) or (0,))[0]
+        hidden = quiet or not self.verbose or total <= self.chunk_size
+        with tqdm(total=total, desc="fits", unit="star", file=sys.stderr, disable=hidden) as bar:
+            for part, fit in self._fitted_chunks(X):
+                bar.update(len(part))
+                yield part, fit
+
+    def _fitted_chunks(self, X: Any) -> Iterator[tuple[Spectra, LabelFit]]:
         factors = np.full(len(self._machine.names), self._typical_inflation())
         factors[: len(self._names)] = self.err_inflation_
         added = getattr(self, "translation_covariance_", None)  # older pickles have none

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.spectra.validation import check_count
+from spectragan.spectra.validation import check_count, check_verbose
 
 NUISANCES = ("velocity", "broadening", "continuum")
 SHIFTS = NUISANCES[:2]  # fitted as parameters; the continuum is solved for
@@ -37,6 +37,7 @@ def check_parameters(fitter: Any) -> None:
         If a word is unknown or a number is out of range.
     """
     check_nuisances(fitter.nuisances)
+    check_verbose(fitter.verbose)
     for name in ("n_starts", "max_steps", "chunk_size"):
         check_count(getattr(fitter, name), name)
     if not isinstance(fitter.continuum_degree, int | np.integer) or fitter.continuum_degree < 0:

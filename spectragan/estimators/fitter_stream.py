@@ -69,9 +69,9 @@ def gather_fits(fitter: Any, X: Any) -> list[LabelFit]:
     return gather_spectra(_fit_block, fitter, X)
 
 
-def _results(fitter: Any, X: Any, std: bool, covariance: bool) -> Results:
+def _results(fitter: Any, X: Any, std: bool, covariance: bool, *, quiet: bool = False) -> Results:
     n_labels = len(fitter._names)
-    fit = join_fits([_labels_only(part, n_labels) for _, part in fitter._fits(X)])
+    fit = join_fits([_labels_only(part, n_labels) for _, part in fitter._fits(X, quiet=quiet)])
     labels = fitter._shaped(fit.parameters)
     if covariance:
         return labels, fit.covariance
@@ -122,19 +122,19 @@ def _unravel(rows: np.ndarray, n: int) -> np.ndarray:
 
 
 def _label_block(fitter: Any, spectra: Spectra) -> np.ndarray:
-    return _columns(_results(fitter, spectra, False, False))
+    return _columns(_results(fitter, spectra, False, False, quiet=True))
 
 
 def _std_block(fitter: Any, spectra: Spectra) -> np.ndarray:
-    return _columns(_results(fitter, spectra, True, False))
+    return _columns(_results(fitter, spectra, True, False, quiet=True))
 
 
 def _covariance_block(fitter: Any, spectra: Spectra) -> np.ndarray:
-    return _columns(_results(fitter, spectra, False, True))
+    return _columns(_results(fitter, spectra, False, True, quiet=True))
 
 
 def _fit_block(fitter: Any, spectra: Spectra) -> LabelFit:
-    return join_fits([part for _, part in fitter._fits(spectra)])
+    return join_fits([part for _, part in fitter._fits(spectra, quiet=True)])
 
 
 def _columns(results: Results) -> np.ndarray:

@@ -58,8 +58,8 @@ class ParameterFitter(BaseFitter):
     chunk_size : int, default=512
         Spectra in memory at a time.
     random_state : int, RandomState instance or None, default=None
-        As `verbose`, for an emulator that is trained here.
-    verbose : int, default=0
+        Of an emulator that is trained here.
+    verbose : int, default=1
         0 shows no progress bar.
 
     Attributes
@@ -131,7 +131,7 @@ class ParameterFitter(BaseFitter):
         max_steps: int = 50,
         chunk_size: int = 512,
         random_state: int | np.random.RandomState | None = None,
-        verbose: int = 0,
+        verbose: int = 1,
     ) -> None:
         self.emulator = emulator
         self.translator = translator

@@ -12,6 +12,7 @@ import torch
 from spectragan.estimators.emulator_input import noise_variance
 from spectragan.estimators.labels import label_array, named_columns
 from spectragan.spectra import Spectra
+from spectragan.spectra.validation import check_verbose
 from spectragan.training.gaps import bridge_gaps
 from spectragan.training.starnet_net import Augmentation, StarNetSettings
 
@@ -189,6 +190,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
                 f"`{name}` must be a number {rule}; got {value!r}; the default is a good start."
             )
     _check_snr(parameters["snr"])
+    check_verbose(parameters["verbose"])
 
 
 NUMBERS = {

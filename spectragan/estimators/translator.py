@@ -73,9 +73,11 @@ class CycleGANTranslator(BaseNetworkTranslator):
         Goes with a `network` of your own, and follows `spectragan.networks.CriticNetwork`.
     n_codes : int, default=32
         Split codes of observed spectra that `transform` averages over.
-    max_epochs, warmup_epochs : int, default=None
-        Epochs in all, and before the critics play. None takes 16 and 4 for "conv", else 40 and
-        10.
+    max_epochs : int, default=None
+        Epochs in all. None takes 16 for "conv", else 40.
+    warmup_epochs : int, default=None
+        Of them, those before the critics play. None takes a quarter, all of them leave the
+        critics out.
     steps_per_epoch : int, default=None
         Batches in an epoch. None takes 50, and fewer for small sets.
     batch_size : int, default=None
@@ -294,7 +296,7 @@ class CycleGANTranslator(BaseNetworkTranslator):
             If the game went wrong, and had to go back to an earlier state.
         """
         earlier = earlier_training(self)
-        check_parameters(self.get_params(deep=False))
+        check_parameters(self.get_params(deep=False), is_new=earlier is None)
         source, X = X, emulated(X, y)
         parts = self._fit_domains(X, y, reset=earlier is None)
         known = read_anchors(self, anchors, source)

@@ -13,7 +13,7 @@ from spectragan.estimators.translation_errors import BaseEnsemble
 from spectragan.estimators.translator import CycleGANTranslator
 from spectragan.exceptions import SpectraganWarning
 from spectragan.spectra import Spectra
-from spectragan.spectra.validation import check_count
+from spectragan.spectra.validation import check_count, check_verbose
 from spectragan.training.error_scale import COVERAGES
 
 FLOOR = 0.1  # of the mean variance, which every pixel has: few members can agree by chance
@@ -135,6 +135,7 @@ class TranslatorEnsemble(BaseEnsemble):
             What the first member's `fit` warns of; that of the others is silent.
         """
         check_count(self.n_members, "n_members")
+        check_verbose(self.verbose)
         parts = self._fit_domains(emulated(X, y), y)
         rng = check_random_state(self.random_state)
         members = [self._make_member(None).fit(*parts, **fit_params)]

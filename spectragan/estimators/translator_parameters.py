@@ -9,6 +9,7 @@ from torch import nn
 
 from spectragan.estimators.cycle import MIN_PAIRS
 from spectragan.spectra import Spectra
+from spectragan.spectra.validation import check_verbose
 from spectragan.training.defaults import with_defaults
 from spectragan.training.losses import adversarial_loss
 from spectragan.training.translator_net import LOSS_TERMS
@@ -27,13 +28,15 @@ INTEGERS = {
 }
 
 
-def check_parameters(parameters: Mapping[str, Any]) -> None:
+def check_parameters(parameters: Mapping[str, Any], *, is_new: bool = True) -> None:
     """Raise one sentence for the first parameter that breaks its rule.
 
     Parameters
     ----------
     parameters : mapping of str to object
         Those of `spectragan.CycleGANTranslator`.
+    is_new : bool, default=True
+        Whether training starts anew: one that goes on has had its warm-up.
 
     Raises
     ------
@@ -44,6 +47,9 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     adversarial_loss(parameters["adversarial"])
     _check_networks(parameters["network"], parameters["critic"])
     _check_integers(parameters)
+    if is_new:
+        _check_warmup(parameters)
+    check_verbose(parameters["verbose"])
     for name in (*(f"{term}_weight" for term in LOSS_TERMS), "penalty", "learning_rate"):
         value = parameters[name]
         if not (_is_number(value) and value >= 0):
@@ -131,6 +137,15 @@ def _check_integers(parameters: Mapping[str, Any]) -> None:
         raise ValueError(
             f"`n_split` must be >= 1 where `network` is {parameters['network']!r}; got 0; use "
             "network='subspace' for a translator without split latents."
+        )
+
+
+def _check_warmup(parameters: Mapping[str, Any]) -> None:
+    warmup, total = parameters["warmup_epochs"], parameters["max_epochs"]
+    if warmup > total > 0:  # without training, nothing is to be warmed up
+        raise ValueError(
+            f"`warmup_epochs` must be <= `max_epochs` = {total}; got {warmup}; None takes a "
+            "quarter of them."
         )
 
 

@@ -8,12 +8,13 @@ import numpy as np
 from spectragan.spectra import validation
 from spectragan.spectra.grid import ascending_angstrom, is_descending, pixel_indices, select_axis
 from spectragan.spectra.rows import row_index, take_rows
+from spectragan.spectra.summary import FactsMixin
 
 # In the order of the arguments of `_fill`.
 _SLOTS = ("_flux", "_ivar", "_noise", "_axis", "_medium", "_meta", "_unit", "_wavelength")
 
 
-class Spectra:
+class Spectra(FactsMixin):
     """Many spectra on one wavelength grid: a frozen container that is indexed by row.
 
     Parameters
@@ -315,19 +316,6 @@ class Spectra:
                 "use the attribute `flux` for a view."
             )
         return self.filled(np.nan).astype(dtype or self.dtype, copy=False)
-
-    def __repr__(self) -> str:
-        n_rows, n_pixels = self.shape
-        grid = "no wavelengths"
-        if self._wavelength is not None:
-            grid = f"{self._wavelength.value[0]:g}-{self._wavelength.value[-1]:g} Angstrom"
-        medium = f" in {self._medium}" if self._medium else ""
-        noise = "/".join(np.unique(self._noise)) or "-"
-        unit = "" if self._unit == u.dimensionless_unscaled else f", {self._unit}"
-        return (
-            f"{type(self).__name__}({n_rows} spectra, {n_pixels} pixels, {grid}{medium}, "
-            f"noise {noise}, {self.dtype}{unit})"
-        )
 
     def __getstate__(self) -> list[Any]:
         return [getattr(self, name) for name in _SLOTS]

@@ -16,14 +16,15 @@ from spectragan.spectra.convert import as_spectra, like_input
 from spectragan.spectra.grid import ascending_angstrom, same_axis
 from spectragan.spectra.medium import AirVacuumConverter
 from spectragan.spectra.resampling import Resampler
+from spectragan.spectra.summary import SummaryMixin
 from spectragan.spectra.validation import check_axis
 
 NAMES = ("synthetic", "observed")
 Pair = tuple[Spectra, Spectra]
 
 
-@dataclass(frozen=True)
-class HarmonizationReport:
+@dataclass(frozen=True, repr=False)
+class HarmonizationReport(SummaryMixin):
     """What `harmonize` has done, one line per step.
 
     Attributes
@@ -35,8 +36,18 @@ class HarmonizationReport:
 
     steps: tuple[str, ...]
 
-    def __str__(self) -> str:
+    def summary(self) -> str:
+        """Return what was done, one line per step.
+
+        Returns
+        -------
+        table : str
+            Medium, resolution, grid and continuum.
+        """
         return "\n".join(self.steps)
+
+    def __repr__(self) -> str:
+        return f"HarmonizationReport({len(self.steps)} steps)"
 
 
 def harmonize(

@@ -30,7 +30,7 @@ from spectragan.spectra.formats.problem import FileProblem, first_line
 from spectragan.spectra.formats.registry import named, nearest
 from spectragan.spectra.grid import grid_difference
 from spectragan.spectra.joining import concatenate
-from spectragan.spectra.validation import check_count, check_medium
+from spectragan.spectra.validation import check_count, check_medium, check_verbose
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 # What one file gives: its spectra and the number of NaN that no mask announces, or why not.
@@ -135,6 +135,7 @@ def read_spectra(
     (['star'], [[False, False, True]])
     """
     _check_words(errors, format)
+    check_verbose(verbose)
     check_medium(medium)
     options = ReadOptions(
         Path(), visits, arm, medium, _unit(wavelength_unit), _unit(flux_unit), checksum

@@ -279,3 +279,18 @@ def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
             f"`{name}` must be an integer >= {minimum}; got {value!r}; give a larger whole number."
         )
     return int(value)
+
+
+def check_verbose(value: Any) -> None:
+    """Raise unless `value` says whether to show progress bars.
+
+    Raises
+    ------
+    ValueError
+        If `value` is neither an integer >= 0 nor a boolean.
+    """
+    if not isinstance(value, (bool, np.bool_, int, np.integer)) or value < 0:
+        raise ValueError(
+            f"`verbose` must be an integer >= 0 or a boolean; got {value!r}; 0 shows no progress "
+            "bar."
+        )

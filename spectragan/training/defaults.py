@@ -1,6 +1,7 @@
 """Training parameters whose best value depends on the network."""
 
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any
 
 # A convolutional step costs 20 times as much per spectrum: small batches learn most per second.
@@ -10,7 +11,6 @@ OTHERWISE = {
     "identity_weight": 0.1,
     "width": 1.0,
     "max_epochs": 40,
-    "warmup_epochs": 10,
     "batch_size": 256,
     "learning_rate": 2e-3,
     "ema_decay": 0.998,
@@ -19,7 +19,6 @@ CONV = {
     "identity_weight": 0.01,
     "width": 0.25,
     "max_epochs": 16,
-    "warmup_epochs": 4,
     "batch_size": 32,
     "learning_rate": 3e-4,
     "ema_decay": 0.99,
@@ -27,6 +26,8 @@ CONV = {
 # Published are 5e5 steps of 8 spectra at a rate of 1e-4, half a day on a GPU.
 CONV_PUBLISHED = OTHERWISE | {"identity_weight": 0.01, "batch_size": 32, "learning_rate": 1e-3}
 DEFAULTS = {"conv": CONV, "conv-published": CONV_PUBLISHED}
+# A part and not a number of epochs: short trainings would end before the critics play.
+WARMUP_PART = 4  # one epoch of four
 
 
 def with_defaults(parameters: Mapping[str, Any]) -> dict[str, Any]:
@@ -49,8 +50,13 @@ def with_defaults(parameters: Mapping[str, Any]) -> dict[str, Any]:
     32
     >>> with_defaults({"network": "subspace", "batch_size": None})["batch_size"]
     256
+    >>> with_defaults({"network": "subspace", "max_epochs": 20})["warmup_epochs"]
+    5
     """
     network = parameters["network"]
     defaults = DEFAULTS.get(network, OTHERWISE) if isinstance(network, str) else OTHERWISE
     chosen = {name: value for name, value in parameters.items() if value is not None}
-    return {**parameters, **defaults, **chosen}
+    filled = {**parameters, **defaults, **chosen}
+    if filled.get("warmup_epochs") is None and isinstance(filled["max_epochs"], Integral):
+        filled["warmup_epochs"] = filled["max_epochs"] // WARMUP_PART
+    return filled

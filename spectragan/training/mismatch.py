@@ -21,7 +21,7 @@ LEVEL = 0.05  # of false alarms; an unseen mismatch costs more than needless mat
 MAX_LOG_RATIO = 6.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelMismatch:
     """How far the label distributions of both domains differ, along the latents of the spectra.
 
@@ -64,6 +64,13 @@ class LabelMismatch:
         """Error of `distance`."""
         size = max(float(np.linalg.norm(self.offset)), np.finfo(float).tiny)
         return float(np.linalg.norm(self.offset * self.offset_error) / size)
+
+    def __repr__(self) -> str:
+        shares = "/".join(f"{share:.2f}" for share in self.shares)
+        return (
+            f"LabelMismatch({self.distance:.2f} ± {self.distance_error:.2f} standard deviations, "
+            f"p_value={self.p_value:.2g}, shares {shares}, matched={self.matched})"
+        )
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import pickle
 
 import astropy.units as u
 import numpy as np
+import pytest
 from astropy.table import QTable
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
@@ -163,3 +164,12 @@ def test_set_params_is_heeded_without_a_fit(emulator, stars):
     before = fitter.predict(stars[:3], return_std=True)[1]
     fitter.set_params(err_inflation=3.0)
     np.testing.assert_allclose(fitter.predict(stars[:3], return_std=True)[1], 3 * before)
+
+
+@pytest.mark.parametrize(("verbose", "chunk_size", "shown"), [(1, 50, 1), (0, 50, 0), (1, 512, 0)])
+def test_many_fits_show_one_bar(emulator, stars, capfd, verbose, chunk_size, shown):
+    fitter = ParameterFitter(emulator, chunk_size=chunk_size, verbose=verbose)
+    fitter.predict(stars[:100])
+    printed = capfd.readouterr()
+    assert printed.out == ""
+    assert ("100/100" in printed.err) == bool(shown)

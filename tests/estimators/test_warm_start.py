@@ -46,6 +46,12 @@ def test_second_fit_trains_the_networks_on(mock, quick, monkeypatch):
     assert LOWEST_RATE * 1e-3 < rates[2] < rates[1] < rates[0]
 
 
+def test_a_few_more_epochs_need_no_shorter_warm_up(mock, quick):
+    translator = fit(quick(warm_start=True, warmup_epochs=2), mock)
+    fit(translator, mock, max_epochs=1)
+    assert np.isfinite(translator.history_["critic"][2:]).all()
+
+
 def test_training_on_helps(mock, quick):
     translator = fit(quick(warm_start=True), mock)
     first = translator.history_["cycle"][-1]

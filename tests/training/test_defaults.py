@@ -29,3 +29,10 @@ def test_parameters_of_the_estimator_are_left_alone():
 
 def test_networks_have_defaults_for_the_same_parameters():
     assert all(set(values) == set(OTHERWISE) for values in DEFAULTS.values())
+
+
+@pytest.mark.parametrize("network", ["subspace", "conv", "conv-published"])
+@pytest.mark.parametrize("given", [{}, {"max_epochs": 5}, {"max_epochs": 2}])
+def test_critics_play_three_quarters_of_any_training(network, given):
+    found = with_defaults(parameters(network=network, **given))
+    assert found["warmup_epochs"] == found["max_epochs"] // 4 < found["max_epochs"]
