@@ -32,7 +32,8 @@ OUTSIDE = {
     # dask and h5py: spectra over their arrays are computed together, and found again.
     "spectra": SCIENCE | {"astropy", "specutils", "tqdm", "dask", "h5py"},
     "networks": {"torch"},
-    "training": SCIENCE | {"torch", "skorch", "tqdm"},
+    # accelerate: processes that share a training are told of each other.
+    "training": SCIENCE | {"torch", "skorch", "tqdm", "accelerate"},
     "estimators": SCIENCE | {"torch", "skorch", "tqdm", "astropy", "dask"},
     "diagnostics": SCIENCE | {"astropy", "openTSNE", "matplotlib"},
     "datasets": SCIENCE | {"astropy"},
@@ -42,7 +43,7 @@ OUTSIDE = {
 }
 
 # Imported only inside the function that needs them: most users never call it.
-LATE = {"dask", "h5py", "specutils", "matplotlib", "openTSNE", "pandas"}
+LATE = {"accelerate", "dask", "h5py", "specutils", "matplotlib", "openTSNE", "pandas"}
 
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 60  # without its docstring; about 10 is normal, above 40 is rare

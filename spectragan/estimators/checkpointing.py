@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import blake2b
 from numbers import Integral
 from pathlib import Path
@@ -15,15 +16,18 @@ from spectragan.spectra import LazySpectra, Spectra
 from spectragan.training.checkpoints import Checkpoints, open_checkpoints
 from spectragan.training.game import Earlier
 from spectragan.training.seeding import draw_seeds
+from spectragan.training.sharing import ALONE, Share
 from spectragan.training.translator_net import TranslatorNet
 
 # What a fit that is resumed may have otherwise.
-FREE = {"checkpoint", "checkpoint_every", "device", "verbose", "warm_start"}
+FREE = {"checkpoint", "checkpoint_every", "compile", "device", "verbose", "warm_start"}
 BLOCK_ROWS = 4096  # spectra that are read at once
 LARGEST_WHOLE = 2**53  # floats below are whole numbers exactly
 
 
-def open_fit(estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool) -> Checkpoints:
+def open_fit(
+    estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool, share: Share = ALONE
+) -> Checkpoints:
     """Return the seeds of a fit, and where its state is kept.
 
     Parameters
@@ -33,6 +37,8 @@ def open_fit(estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool)
     data : mapping of str to Spectra, ndarray, tuple of these, or None
         What it is fitted to.
     resume : bool
+    share : Share, default=ALONE
+        What this process has of the training: the main one draws the seeds, and keeps the state.
 
     Returns
     -------
@@ -43,13 +49,15 @@ def open_fit(estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool)
     CheckpointError
         If the directory can't be used, or holds checkpoints that don't go with this fit.
     ValueError
-        If a parameter breaks its rule.
+        If a parameter breaks its rule, or processes that share a training differ in what they
+        train.
     """
     parameters = estimator.get_params(deep=False)
     directory, every = parameters["checkpoint"], parameters["checkpoint_every"]
     _check(directory, every, resume)
-    seeds = draw_seeds(parameters["random_state"])
-    if directory is None:
+    drawn = draw_seeds(parameters["random_state"])
+    seeds = share.from_main(lambda: drawn)
+    if directory is None and share.is_alone:
         return Checkpoints(seeds)
     identity: dict[str, Any] = {"the estimator": type(estimator).__name__}
     for name, value in parameters.items():
@@ -57,8 +65,13 @@ def open_fit(estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool)
             identity[f"`{name}`"] = _plain(value)
     for name, values in data.items():
         identity[f"the {name} data"] = _fingerprint(values)
+    share.check_alike({**identity, "`checkpoint`": None if directory is None else str(directory)})
     fresh = Checkpoints(seeds, every=int(every), identity=identity)
-    return open_checkpoints(Path(directory), fresh, resume=resume)
+    if directory is None:
+        return replace(fresh, share=share)
+    path = Path(directory)
+    opened = share.from_main(lambda: open_checkpoints(path, fresh, resume=resume))
+    return replace(opened, share=share)
 
 
 def earlier_training(estimator: Any) -> Earlier | None:

@@ -9,10 +9,12 @@ import torch
 from torch import nn
 
 from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
+from spectragan.estimators.cycle import cycle_scores
 from spectragan.estimators.translator_data import memory_data
 from spectragan.spectra import Spectra
 from spectragan.training.derivatives import push_forward
 from spectragan.training.representation import PixelRepresentation, SubspaceRepresentation
+from spectragan.training.translator_callbacks import EpochScores
 
 PREDICT_ROWS = 1024
 
@@ -33,6 +35,18 @@ class BaseNetworkTranslator(BaseTranslator):
         self._latent_shapes = tuple(shared.shape[1:]), tuple(split.shape[1:])
         self.n_shared_, self.n_split_ = (int(np.prod(shape)) for shape in self._latent_shapes)
         self.split_codes_ = self.encode(donors, OBSERVED).split
+
+    def _callbacks(
+        self, pairs: tuple[Spectra, Spectra] | None, domains: Any, donors: Spectra
+    ) -> list[tuple[str, Any]]:
+        if pairs is None:
+            return []
+
+        def score(net: Any) -> dict[str, float]:
+            self._take_network(net.average_, domains, donors)
+            return cycle_scores(self, *pairs, random_state=0).as_dict()
+
+        return [("validation", EpochScores(score))]
 
     def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
         return self._representation.fill(memory_data(spectra), domain)

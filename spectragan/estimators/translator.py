@@ -8,14 +8,11 @@ from torch import nn
 
 from spectragan.estimators.base import OBSERVED, SYNTHETIC
 from spectragan.estimators.checkpointing import earlier_training, open_fit
-from spectragan.estimators.cycle import cycle_scores
 from spectragan.estimators.label_matching import emulated, match_labels, read_anchors
 from spectragan.estimators.network_translator import BaseNetworkTranslator
 from spectragan.estimators.translator_data import domain_data
 from spectragan.estimators.translator_parameters import check_pairs, check_parameters
 from spectragan.networks.pixels import SubspacePixels
-from spectragan.spectra import Spectra
-from spectragan.training.device import resolve_device
 from spectragan.training.game import build_game
 from spectragan.training.health import judge_health
 from spectragan.training.label_offset import (
@@ -26,7 +23,8 @@ from spectragan.training.label_offset import (
 )
 from spectragan.training.representation import SubspaceRepresentation
 from spectragan.training.seeding import seeded
-from spectragan.training.translator_net import EpochScores, epoch_history
+from spectragan.training.sharing import join_processes
+from spectragan.training.translator_callbacks import epoch_history
 from spectragan.training.truncation import warn_of_truncation
 
 
@@ -102,7 +100,12 @@ class CycleGANTranslator(BaseNetworkTranslator):
     random_state : int, RandomState instance or None, default=None
         An int gives bit-identical translators on one machine.
     device : str, default="auto"
-        Where networks are trained: "auto", "cpu", "cuda" or "mps".
+        Where networks are trained: "auto", "cpu", "cuda" or "mps"; "accelerate" shares every batch
+        between all processes that ``accelerate launch`` started, each on the device it was given.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What products and convolutions of the networks are computed in while they are trained.
+    compile : bool, default=False
+        Whether networks are trained as ``torch.compile`` makes them; those kept are the same.
     verbose : int, default=1
         0 shows no progress bar.
 
@@ -206,6 +209,8 @@ class CycleGANTranslator(BaseNetworkTranslator):
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
+        precision: str = "float32",
+        compile: bool = False,
         verbose: int = 1,
     ) -> None:
         self.network = network
@@ -236,6 +241,8 @@ class CycleGANTranslator(BaseNetworkTranslator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
+        self.precision = precision
+        self.compile = compile
         self.verbose = verbose
 
     def fit(
@@ -278,6 +285,8 @@ class CycleGANTranslator(BaseNetworkTranslator):
             `resume`, any without.
         GridMismatchError
             If the domains are on different grids.
+        ImportError
+            If `device` is "accelerate" and that package is missing.
         ValueError
             If a domain is missing or has fewer than 2 usable spectra, or a parameter breaks its
             rule.
@@ -309,19 +318,21 @@ class CycleGANTranslator(BaseNetworkTranslator):
             "validation": pairs,
             "anchor": known,
         }
-        checkpoints = open_fit(self, data, resume=resume)
+        device, share = join_processes(self.device)
+        checkpoints = open_fit(self, data, resume=resume, share=share)
         parts, found = match_labels(self, parts, known, drawn=source is not X)
         self.mismatch_ = None if found is None else found.mismatch
         domains = (domain_data(parts[0]), domain_data(parts[1]))
-        device = resolve_device(self.device)
         with seeded(checkpoints.seeds, device) as rng:
-            game = build_game(domains, self.get_params(deep=False), device, rng, earlier=earlier)
+            parameters = self.get_params(deep=False)
+            game = build_game(domains, parameters, device, rng, earlier=earlier, share=share)
             self.subspace_, self._representation = game.subspace, game.representation
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             donors = parts[OBSERVED][rows]
             net = game.make_net(self._callbacks(pairs, domains, donors))
             with game.threads():
                 checkpoints.train(net, game.rows)
+            net.retire()
             if not net.is_trained:
                 raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
             trained, self.offset_covariance_ = net.average_, None
@@ -337,15 +348,3 @@ class CycleGANTranslator(BaseNetworkTranslator):
         self.history_ = epoch_history(net)
         self.health_ = judge_health(net)
         return self
-
-    def _callbacks(
-        self, pairs: tuple[Spectra, Spectra] | None, domains: Any, donors: Spectra
-    ) -> list[tuple[str, Any]]:
-        if pairs is None:
-            return []
-
-        def score(net: Any) -> dict[str, float]:
-            self._take_network(net.average_, domains, donors)
-            return cycle_scores(self, *pairs, random_state=0).as_dict()
-
-        return [("validation", EpochScores(score))]

@@ -20,6 +20,7 @@ from spectragan.training.checkpoint_directory import (
 )
 from spectragan.training.checkpoint_file import read_state, write_checkpoint
 from spectragan.training.checkpoint_probe import agree, first_rows
+from spectragan.training.sharing import ALONE, Share
 from spectragan.training.snapshot import Snapshot, capture, restore
 
 VERSION = 1  # of what a checkpoint holds
@@ -41,6 +42,8 @@ class Checkpoints:
         What a fit must have in common with the one it resumes, under the name for a message.
     saved : dict of int to Path
         The checkpoint that each net goes on from.
+    share : Share
+        Where processes share a training, the main one alone reads and writes.
     """
 
     seeds: tuple[int, int] = (0, 0)
@@ -48,6 +51,7 @@ class Checkpoints:
     every: int = 1
     identity: dict[str, Any] = field(default_factory=dict)
     saved: dict[int, Path] = field(default_factory=dict)
+    share: Share = ALONE
 
     def train(self, net: NeuralNet, rows: Any, *, number: int = 1) -> None:
         """Train a net up to its last epoch, from its checkpoint where there is one.
@@ -112,7 +116,7 @@ class Checkpoints:
     def _read(self, number: int, probe: list[torch.Tensor]) -> Snapshot | None:
         if number not in self.saved:
             return None
-        state = read_state(self.saved[number])
+        state = self.share.from_main(lambda: read_state(self.saved[number]))
         if not agree(state["probe"], probe):
             raise CheckpointError(
                 "what training starts from must be the same as for the checkpoint "
@@ -154,6 +158,8 @@ class _KeepState(Callback):
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
         epoch = len(net.history)
+        if not self.checkpoints.share.is_main:
+            return
         if epoch % self.checkpoints.every and epoch < net.max_epochs:
             return
         try:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, cast
 
@@ -25,6 +25,7 @@ from spectragan.training.dimension import intrinsic_dimension
 from spectragan.training.domains import DomainRows
 from spectragan.training.losses import adversarial_loss
 from spectragan.training.maps import flux_change
+from spectragan.training.players import check_precision
 from spectragan.training.representation import (
     ERROR_FLOOR,
     DomainData,
@@ -33,15 +34,12 @@ from spectragan.training.representation import (
     as_tensor,
 )
 from spectragan.training.seeding import one_thread
+from spectragan.training.sharing import ALONE, Share
 from spectragan.training.snapshot import capture, restore
 from spectragan.training.stored_domain import Domain, StoredDomain, draw_rows, stored_means
 from spectragan.training.subspace import Subspace, fit_subspace, noise_free_covariance
-from spectragan.training.translator_net import (
-    LOSS_TERMS,
-    TranslatorNet,
-    TranslatorSettings,
-    make_translator_net,
-)
+from spectragan.training.translator_net import TranslatorNet, make_translator_net
+from spectragan.training.translator_settings import LOSS_TERMS, TranslatorSettings
 
 MAX_SHARED = 6  # counted; more are for users who know their labels
 N_SPLIT = 3  # enough for broadening and a slope; more changes little (measured: 3, 4, 6)
@@ -131,6 +129,7 @@ def build_game(
     rng: np.random.RandomState,
     *,
     earlier: Earlier | None = None,
+    share: Share = ALONE,
 ) -> Game:
     """Set up everything a translator is trained with.
 
@@ -144,12 +143,15 @@ def build_game(
     rng : RandomState
     earlier : Earlier, default=None
         Its subspace and networks are used again.
+    share : Share, default=ALONE
+        What this process has of the training.
 
     Returns
     -------
     game : Game
     """
     parameters = with_defaults(parameters)
+    check_precision(parameters["precision"], device)
     whole, domains = domains, (domains[0].sample(rng), domains[1].sample(rng))
     synthetic, observed = domains
     subspace = (
@@ -185,7 +187,7 @@ def build_game(
         DomainRows(rows[0], rows[1], _draw(whole, representation, start.translation)),
         module,
         critic,
-        _settings(representation, rows, parameters, device),
+        replace(_settings(representation, rows, parameters, device), share=share),
         earlier,
     )
 
@@ -315,6 +317,8 @@ def _settings(
         ema_decay=parameters["ema_decay"],
         device=device,
         verbose=parameters["verbose"],
+        precision=parameters["precision"],
+        compiled=parameters["compile"],
     )
 
 

@@ -6,6 +6,7 @@ import torch
 
 from spectragan.networks.contract import OBSERVED, SYNTHETIC, TranslatorNetwork
 from spectragan.training.losses import huber_distance, weighted_distance
+from spectragan.training.sharing import ALONE, Share
 
 # Of the split latents' mean and variance: only sets their scale, which is arbitrary.
 SPLIT_SCALE_WEIGHT = 0.1
@@ -31,6 +32,10 @@ class Maps:
         Cycles; the observed one keeps its own split latents.
     shared_so, split_so, shared_os : tensor of shape (n_rows, ...)
         Latents of the translations.
+    split_batch : tensor of shape (n_batch, ...)
+        Split latents of the whole batch, where processes share it; else `split_o`.
+    weight : float
+        What a mean over these rows counts in that over the whole batch.
     """
 
     shared_s: torch.Tensor
@@ -46,6 +51,8 @@ class Maps:
     shared_so: torch.Tensor
     split_so: torch.Tensor
     shared_os: torch.Tensor
+    split_batch: torch.Tensor
+    weight: float = 1.0
 
     def real(self, domain: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the (spectrum, latents) pairs that a critic should take for real.
@@ -81,7 +88,7 @@ class Maps:
         return self.so, self.shared_s, self.split_lent
 
 
-def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
+def translate(network: TranslatorNetwork, rows: Rows, share: Share = ALONE) -> Maps:
     """Translate one batch in both directions and back.
 
     Parameters
@@ -89,10 +96,13 @@ def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
     network : TranslatorNetwork
     rows : dict of ``synthetic`` and ``observed`` to dicts with ``x``, and ``noise`` of observed
         One batch.
+    share : Share, default=ALONE
+        Which of its rows are translated here.
 
     Returns
     -------
     maps : Maps
+        Of these rows.
 
     Notes
     -----
@@ -105,12 +115,15 @@ def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
     .. [1] Chu, Zhmoginov & Sandler 2017, arXiv:1712.02950.
     """
     x, y, noise = rows["synthetic"]["x"], rows["observed"]["x"], rows["observed"]["noise"]
-    shared_s, none = network.encode(x, SYNTHETIC)
-    shared_o, split_o = network.encode(y, OBSERVED)
-    donor = torch.randperm(len(y), device=y.device)
-    lent = split_o[donor]
+    shared_s, none = network.encode(share.take(x), SYNTHETIC)
+    shared_o, split_o = network.encode(share.take(y), OBSERVED)
+    # Random numbers are drawn for the whole batch: the same ones, however it is shared.
+    donor = share.take(torch.randperm(len(y), device=y.device))
+    white = share.take(torch.randn_like(y))
+    split_batch = share.gather(split_o, len(y))
+    lent = split_batch[donor]
     so = network.decode(shared_s, lent, OBSERVED)
-    noisy = so + scale_by(noise[donor], torch.randn_like(so))
+    noisy = so + scale_by(noise[donor], white)
     shared_so, split_so = network.encode(noisy, OBSERVED)
     os = network.decode(shared_o, none, SYNTHETIC)
     shared_os, _ = network.encode(os, SYNTHETIC)
@@ -128,6 +141,8 @@ def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
         shared_so=shared_so,
         split_so=split_so,
         shared_os=shared_os,
+        split_batch=split_batch,
+        weight=share.weight(len(y)),
     )
 
 
@@ -195,8 +210,9 @@ def latent_loss(maps: Maps) -> torch.Tensor:
     if maps.split_o.numel() == 0:
         return loss
     loss = loss + (maps.split_so - maps.split_lent).square().mean()
-    variance = maps.split_o.var(0, unbiased=False)
-    standard = maps.split_o.mean(0).square().mean() + (variance - 1).square().mean()
+    # Moments aren't means over rows: they are those of the whole batch in every process.
+    variance = maps.split_batch.var(0, unbiased=False)
+    standard = maps.split_batch.mean(0).square().mean() + (variance - 1).square().mean()
     return loss + SPLIT_SCALE_WEIGHT * standard
 
 

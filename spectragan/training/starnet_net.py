@@ -1,6 +1,6 @@
 """The skorch net that trains StarNet on spectra with fresh noise and masks in every batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -9,13 +9,13 @@ import torch
 from skorch import NeuralNet
 from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
-from skorch.utils import to_device
 from torch import nn
 
 from spectragan.networks.starnet import StarNet
 from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
 from spectragan.training.data import RowBatches, TensorRows
 from spectragan.training.gaps import bridge_gaps
+from spectragan.training.prefetch import prefetched, to_device
 from spectragan.training.progress import EpochProgress
 from spectragan.training.seeding import one_thread
 
@@ -118,6 +118,10 @@ class StarNetNet(NeuralNet):
     ) -> None:
         self.augmentation = augmentation
         super().__init__(module, *args, criterion=criterion, **kwargs)
+
+    def get_iterator(self, dataset, training=False) -> Iterable[Any]:
+        """Return the batches of an epoch, read ahead for a GPU; skorch calls this."""
+        return prefetched(super().get_iterator(dataset, training=training), self.device)
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params) -> Any:
         """Return mean and log-variance of a batch; rows in training are augmented."""

@@ -1,76 +1,33 @@
 """The skorch net that plays the adversarial game between translator and critic."""
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
-from skorch.utils import to_device
 from torch import nn
 
 from spectragan.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.training.domains import DomainBatches
 from spectragan.training.ema import averaged_copy, update_average
 from spectragan.training.health import HealthGuard, chance_loss
-from spectragan.training.losses import AdversarialLoss, gradient_penalty
+from spectragan.training.losses import gradient_penalty
 from spectragan.training.maps import Maps, identity_loss, latent_loss, spectrum_loss, translate
+from spectragan.training.players import Players
+from spectragan.training.prefetch import prefetched, to_device
 from spectragan.training.progress import EpochProgress
+from spectragan.training.sharing import ALONE
+from spectragan.training.together import KeepTogether
+from spectragan.training.translator_callbacks import CosineRates, EpochMeans
+from spectragan.training.translator_settings import TERMS, TranslatorSettings
 
-LOSS_TERMS = ("reconstruction", "cycle", "latent", "identity", "start", "adversarial")
-TERMS = (*LOSS_TERMS, "critic")
-LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
 EMA_RAMP = 10  # steps: the average forgets the start, where weights move fastest
-BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
 TRANSLATOR_BETAS = (0.5, 0.99)
 CRITIC_BETAS = (0.0, 0.99)  # no momentum: it would push on after the translator has moved
-
-
-@dataclass(frozen=True)
-class TranslatorSettings:
-    """How the game is played.
-
-    Attributes
-    ----------
-    weights : dict of str to float
-        Of the loss terms ``reconstruction``, ``cycle``, ``latent``, ``identity``, ``start`` and
-        ``adversarial``.
-    game : AdversarialLoss
-    penalty : float
-        Of the critic's gradients.
-    identity_scale : float
-        Change of flux beyond which the identity loss grows linearly.
-    warmup_epochs : int
-        Epochs before the critic plays.
-    max_epochs, batch_size, n_batches : int
-        Epochs, rows of each domain in a batch, batches in an epoch.
-    learning_rate : float
-        Of both optimizers.
-    ema_decay : float
-        What remains of the averaged weights after one step.
-    device : torch.device
-    verbose : int
-        0 shows no progress bar.
-    """
-
-    weights: dict[str, float]
-    game: AdversarialLoss
-    penalty: float
-    identity_scale: float
-    warmup_epochs: int
-    max_epochs: int
-    batch_size: int
-    n_batches: int
-    learning_rate: float
-    ema_decay: float
-    device: torch.device
-    verbose: int = 0
-    pixel_map: tuple[torch.Tensor | None, torch.Tensor] = field(
-        default_factory=lambda: (None, torch.zeros(()))
-    )
 
 
 class TranslatorNet(NeuralNet):
@@ -90,6 +47,8 @@ class TranslatorNet(NeuralNet):
     fakes of a batch serve both updates, the critic's first. ``average_`` holds the running
     average of the translator's weights, which is what estimators use.
     """
+
+    _players: Players | None = None  # made when first needed: compiled code can't be copied
 
     def __init__(
         self,
@@ -123,20 +82,42 @@ class TranslatorNet(NeuralNet):
         return self
 
     @property
+    def players(self) -> Players:
+        """Both networks as a training step calls them."""
+        kept = self._players
+        if kept is None or kept.module is not self.module_:
+            settings = self.settings
+            kept = self._players = Players(
+                self.module_,
+                self.critic_,
+                settings.device,
+                precision=settings.precision,
+                compiled=settings.compiled,
+            )
+        return kept
+
+    def get_iterator(self, dataset, training=False) -> Iterable[Any]:
+        """Return the batches of an epoch, read ahead for a GPU; skorch calls this."""
+        return prefetched(super().get_iterator(dataset, training=training), self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: v for name, v in super().__getstate__().items() if name != "_players"}
+
+    @property
     def is_trained(self) -> bool:
         """Whether training went on to its last epoch."""
         return len(self.history) >= self.first_epoch_ + self.max_epochs
 
     def train_step(self, batch, **fit_params) -> dict[str, Any]:
         """Update critic and translator on one batch; skorch calls this."""
-        rows = to_device(batch[0], self.device)
+        rows, share = to_device(batch[0], self.device), self.settings.share
         self._set_training(True)
-        maps = translate(self.module_, rows)
+        maps = translate(self.players, rows, share)
         terms = dict.fromkeys(TERMS, math.nan)
         playing = len(self.history) > self.settings.warmup_epochs
         if playing:
             terms["critic"] = self.critic_step(maps)
-        terms.update(self.translator_step(maps, rows, playing=playing))
+        terms.update(self.translator_step(maps, share.take(rows), playing=playing))
         self.n_steps_ += 1
         decay = min(self.settings.ema_decay, self.n_steps_ / (self.n_steps_ + EMA_RAMP))
         update_average(self.average_, self.module_, decay=decay)
@@ -158,7 +139,6 @@ class TranslatorNet(NeuralNet):
         -------
         loss : float
         """
-        self.critic_optimizer_.zero_grad(set_to_none=True)
         loss = torch.zeros((), device=self.device)
         for domain in (SYNTHETIC, OBSERVED):
             # Real rows on top of fake ones: one pass, and one penalty for R1 and R2 together.
@@ -166,12 +146,10 @@ class TranslatorNet(NeuralNet):
                 torch.cat(pair).detach().requires_grad_(True)
                 for pair in zip(maps.real(domain), maps.fake(domain), strict=True)
             ]
-            scores = self.critic_(*inputs, domain)
+            scores = self.players.judge_eagerly(*inputs, domain)
             loss = loss + self.settings.game.critic(*scores.chunk(2))
             loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
-        loss.backward()
-        self.critic_optimizer_.step()
-        return loss.item()
+        return self._update(self.critic_optimizer_, loss, [loss], maps.weight)[0]
 
     def translator_step(self, maps: Maps, rows: dict, *, playing: bool) -> dict[str, float]:
         """Update the translator; the critic isn't touched.
@@ -181,7 +159,7 @@ class TranslatorNet(NeuralNet):
         maps : Maps
             The translator's results on `rows`.
         rows : dict of str to dict of tensors
-            One batch of both domains.
+            One batch of both domains: of it, what this process has a share in.
         playing : bool
             Whether the critic judges; before that, the linear start is followed.
 
@@ -205,18 +183,16 @@ class TranslatorNet(NeuralNet):
         else:
             terms["start"] = spectrum_loss(maps.so, synthetic, target="start")
         total = torch.stack([settings.weights[n] * value for n, value in terms.items()]).sum()
-        self.optimizer_.zero_grad(set_to_none=True)
-        total.backward()
-        self.optimizer_.step()
-        return {name: value.item() for name, value in terms.items()}
+        values = self._update(self.optimizer_, total, list(terms.values()), maps.weight)
+        return dict(zip(terms, values, strict=True))
 
     def _adversarial(self, maps: Maps) -> torch.Tensor:
         self.critic_.requires_grad_(False)
         try:
             losses = [
                 self.settings.game.translator(
-                    self.critic_(*maps.real(domain), domain),
-                    self.critic_(*maps.fake(domain), domain),
+                    self.players.judge(*maps.real(domain), domain),
+                    self.players.judge(*maps.fake(domain), domain),
                 )
                 for domain in (SYNTHETIC, OBSERVED)
             ]
@@ -224,60 +200,33 @@ class TranslatorNet(NeuralNet):
             self.critic_.requires_grad_(True)
         return torch.stack(losses).sum()
 
+    def _update(
+        self,
+        optimizer: torch.optim.Optimizer,
+        loss: torch.Tensor,
+        values: list[torch.Tensor],
+        weight: float,
+    ) -> list[float]:
+        """Take one step of one player; return means over the rows of all processes."""
+        optimizer.zero_grad(set_to_none=True)
+        (weight * loss).backward()
+        means = weight * torch.stack(values).detach()
+        weights = (w for group in optimizer.param_groups for w in group["params"])
+        self.settings.share.add_up([*(w.grad for w in weights if w.grad is not None), means])
+        optimizer.step()
+        return means.tolist()
 
-class CosineRates(Callback):
-    """Lower the rates of both optimizers along a cosine, from epoch to epoch.
-
-    Parameters
-    ----------
-    learning_rate : float
-        The rate to start from.
-    """
-
-    def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = learning_rate
-
-    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
-        """Set the rates of this epoch; skorch calls this."""
-        done = (len(net.history) - 1 - net.first_epoch_) / max(1, net.max_epochs)
-        factor = LOWEST_RATE + (1 - LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
-        for optimizer in (net.optimizer_, net.critic_optimizer_):
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * factor
-
-
-class EpochMeans(Callback):
-    """Record the mean of every loss term over the batches of an epoch."""
-
-    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
-        """Average and record; skorch calls this."""
-        for name in TERMS:
-            values = net.history[-1, "batches", :, name]
-            net.history.record(name, sum(values) / len(values))
-
-
-class EpochScores(Callback):
-    """Record scores of the averaged translator after each epoch.
-
-    Parameters
-    ----------
-    score : callable or None
-        ``score(net)`` -> dict of str to float. It is let go when training ends: it may hold all
-        spectra, which a pickled net should not carry along.
-    """
-
-    def __init__(self, score: Callable[["TranslatorNet"], dict[str, float]] | None) -> None:
-        self.score = score
-
-    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
-        """Score and record; skorch calls this."""
-        if self.score is not None:
-            for name, value in self.score(net).items():
-                net.history.record(name, value)
-
-    def on_train_end(self, net, X=None, y=None, **kwargs) -> None:
-        """Let go of what scored; skorch calls this."""
-        self.score = None
+    def retire(self) -> None:
+        """Bring all to the CPU once training is over: it may be unpickled where there is no GPU."""
+        self.device = cpu = torch.device("cpu")
+        matrix, shift = self.settings.pixel_map
+        pixel_map = None if matrix is None else matrix.to(cpu), shift.to(cpu)
+        self.settings = replace(self.settings, device=cpu, pixel_map=pixel_map, share=ALONE)
+        self._players = None  # compiled code isn't needed any longer
+        for name in self._modules:
+            getattr(self, f"{name}_").to(cpu)
+        for optimizer in (self.optimizer_, self.critic_optimizer_):
+            optimizer.load_state_dict(optimizer.state_dict())  # moments follow their weights
 
 
 def make_translator_net(
@@ -301,9 +250,13 @@ def make_translator_net(
     -------
     net : TranslatorNet
     """
+    share = settings.share
     progress = EpochProgress(
-        "translator", columns=("cycle", "adversarial", "critic"), verbose=settings.verbose
+        "translator",
+        columns=("cycle", "adversarial", "critic"),
+        verbose=settings.verbose if share.is_main else 0,
     )
+    together = [] if share.is_alone else [("together", KeepTogether(share))]
     net = TranslatorNet(
         module,
         critic,
@@ -314,6 +267,7 @@ def make_translator_net(
         iterator_train__n_batches=settings.n_batches,
         train_split=None,
         callbacks=[
+            *together,
             ("rates", CosineRates(settings.learning_rate)),
             ("terms", EpochMeans()),
             ("health", HealthGuard(chance_loss(settings.game))),
@@ -327,22 +281,3 @@ def make_translator_net(
         verbose=0,
     )
     return net.initialize()
-
-
-def epoch_history(net: NeuralNet) -> dict[str, list[float]]:
-    """Return what was recorded of every epoch.
-
-    Parameters
-    ----------
-    net : NeuralNet
-
-    Returns
-    -------
-    history : dict of str to list of float
-        Every loss term, the critics' loss, and any score: one value per epoch, NaN where there
-        was none.
-    """
-    recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
-    names = [name for name in recorded if name not in BOOKKEEPING]
-    # Row by row: skorch's columns leave epochs without a value out, and scores would move ahead.
-    return {name: [float(epoch.get(name, math.nan)) for epoch in net.history] for name in names}

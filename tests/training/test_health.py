@@ -12,11 +12,8 @@ from spectragan.networks.subspace import SubspaceCritic, SubspaceTranslator
 from spectragan.training.domains import DomainRows
 from spectragan.training.health import MAX_STIFFENED, STIFFER, chance_loss, judge_health
 from spectragan.training.losses import adversarial_loss
-from spectragan.training.translator_net import (
-    LOSS_TERMS,
-    TranslatorSettings,
-    make_translator_net,
-)
+from spectragan.training.translator_net import make_translator_net
+from spectragan.training.translator_settings import LOSS_TERMS, TranslatorSettings
 
 N_ROWS, N_VALUES = 40, 5
 

@@ -14,7 +14,7 @@ from spectragan.training.game import build_game
 from spectragan.training.seeding import one_thread, seeded
 from spectragan.training.snapshot import capture, restore
 from spectragan.training.starnet_net import Augmentation, StarNetSettings, make_starnet_net
-from spectragan.training.translator_net import epoch_history
+from spectragan.training.translator_callbacks import epoch_history
 
 CPU = torch.device("cpu")
 QUICK = {"max_epochs": 6, "warmup_epochs": 2, "steps_per_epoch": 3, "batch_size": 32, "verbose": 0}

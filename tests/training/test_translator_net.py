@@ -8,15 +8,9 @@ from spectragan.networks.subspace import SubspaceCritic, SubspaceTranslator
 from spectragan.training.domains import DomainRows
 from spectragan.training.losses import adversarial_loss
 from spectragan.training.maps import translate
-from spectragan.training.translator_net import (
-    LOSS_TERMS,
-    LOWEST_RATE,
-    TERMS,
-    EpochScores,
-    TranslatorSettings,
-    epoch_history,
-    make_translator_net,
-)
+from spectragan.training.translator_callbacks import LOWEST_RATE, EpochScores, epoch_history
+from spectragan.training.translator_net import make_translator_net
+from spectragan.training.translator_settings import LOSS_TERMS, TERMS, TranslatorSettings
 
 N_ROWS, N_VALUES = 40, 5
 

@@ -1,0 +1,87 @@
+"""What is done between the epochs of a translator's training: rates, means, scores."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+
+from spectragan.training.translator_settings import TERMS
+
+LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
+BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
+
+
+class CosineRates(Callback):
+    """Lower the rates of both optimizers along a cosine, from epoch to epoch.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate to start from.
+    """
+
+    def __init__(self, learning_rate: float) -> None:
+        self.learning_rate = learning_rate
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Set the rates of this epoch; skorch calls this."""
+        done = (len(net.history) - 1 - net.first_epoch_) / max(1, net.max_epochs)
+        factor = LOWEST_RATE + (1 - LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
+        for optimizer in (net.optimizer_, net.critic_optimizer_):
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate * factor
+
+
+class EpochMeans(Callback):
+    """Record the mean of every loss term over the batches of an epoch."""
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Average and record; skorch calls this."""
+        for name in TERMS:
+            values = net.history[-1, "batches", :, name]
+            net.history.record(name, sum(values) / len(values))
+
+
+class EpochScores(Callback):
+    """Record scores of the averaged translator after each epoch.
+
+    Parameters
+    ----------
+    score : callable or None
+        ``score(net)`` -> dict of str to float. It is let go when training ends: it may hold all
+        spectra, which a pickled net should not carry along.
+    """
+
+    def __init__(self, score: Callable[[Any], dict[str, float]] | None) -> None:
+        self.score = score
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Score and record; skorch calls this."""
+        if self.score is not None:
+            for name, value in self.score(net).items():
+                net.history.record(name, value)
+
+    def on_train_end(self, net, X=None, y=None, **kwargs) -> None:
+        """Let go of what scored; skorch calls this."""
+        self.score = None
+
+
+def epoch_history(net: NeuralNet) -> dict[str, list[float]]:
+    """Return what was recorded of every epoch.
+
+    Parameters
+    ----------
+    net : NeuralNet
+
+    Returns
+    -------
+    history : dict of str to list of float
+        Every loss term, the critics' loss, and any score: one value per epoch, NaN where there
+        was none.
+    """
+    recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
+    names = [name for name in recorded if name not in BOOKKEEPING]
+    # Row by row: skorch's columns leave epochs without a value out, and scores would move ahead.
+    return {name: [float(epoch.get(name, math.nan)) for epoch in net.history] for name in names}
