@@ -29,9 +29,9 @@ PUBLISHED: dict[str, Any] = dict.fromkeys(("identity_weight", "latent_weight", "
 PUBLISHED |= {"adversarial": "bce", "learning_rate": 1e-4}
 NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "subspace (default)": ("subspace", {}, (4, 8, 16, 40, 80)),
-    "conv": ("conv", {}, (1, 4, 8, 16, 32)),
-    "conv-published, our losses": ("conv-published", {}, (4, 16, 40)),
-    "conv-published, published losses": ("conv-published", PUBLISHED, (4, 16, 40)),
+    "conv": ("conv", {}, (1, 4, 8, 16)),
+    "conv-published, our losses": ("conv-published", {}, (1, 4, 16)),
+    "conv-published, published losses": ("conv-published", PUBLISHED, (1, 4, 16)),
 }
 HEAD = """# Time to quality
 
