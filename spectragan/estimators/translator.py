@@ -15,13 +15,7 @@ from spectragan.estimators.translator_parameters import check_pairs, check_param
 from spectragan.networks.pixels import SubspacePixels
 from spectragan.training.game import build_game
 from spectragan.training.health import judge_health
-from spectragan.training.label_offset import (
-    in_double,
-    offset_covariance,
-    settle_offset,
-    shared_latents,
-)
-from spectragan.training.representation import SubspaceRepresentation
+from spectragan.training.label_offset import settle_offset
 from spectragan.training.seeding import seeded
 from spectragan.training.sharing import join_processes
 from spectragan.training.translator_callbacks import epoch_history
@@ -335,12 +329,9 @@ class CycleGANTranslator(BaseNetworkTranslator):
             net.retire()
             if not net.is_trained:
                 raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
-            trained, self.offset_covariance_ = net.average_, None
-            if isinstance(self._representation, SubspaceRepresentation):
-                if known is not None and found is not None:
-                    trained = settle_offset(trained, self._representation, domains, found)
-                latents = shared_latents(in_double(trained), self._representation, domains)
-                self.offset_covariance_ = offset_covariance(latents, found)
+            trained, self.offset_covariance_ = settle_offset(
+                net.average_, self._representation, domains, found
+            )
             self._take_network(trained, domains, donors)
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])

@@ -1,12 +1,13 @@
-"""How far mean labels differ between the domains: stars with known labels correct the game.
+"""How far mean labels differ between the domains: estimates weighted by their errors.
 
 Most of what is left of a game's error lies along the labels: critics and identity loss know the
-mean of the observed stars to some hundredths of a standard deviation only.
+mean of the observed stars to some hundredths of a standard deviation only. Where these stars lie
+among the synthetic spectra pixel by pixel is often known far better.
 """
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -20,88 +21,78 @@ from spectragan.training.representation import SubspaceRepresentation
 
 REAL_DIFFERENCE = 0.5  # standard deviations of labels, where they do differ: as in trials
 FLOOR = 1e-9  # of variances, relative to their sum
+SMALLEST = 1e-100  # of variances: latents that are all alike have none
+
+
+class Offset(NamedTuple):
+    """An estimate of the difference of mean latents, observed less synthetic.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_shared,)
+    covariance : ndarray of shape (n_shared, n_shared)
+        Of its errors.
+    """
+
+    mean: np.ndarray
+    covariance: np.ndarray
 
 
 def settle_offset(
-    network: nn.Module,
-    representation: SubspaceRepresentation,
-    domains: tuple[Any, Any],
-    found: Match,
-) -> SubspaceTranslator:
-    """Return a trained network whose observed latents lie where the anchors put them.
+    network: nn.Module, representation: Any, domains: tuple[Any, Any], found: Match | None
+) -> tuple[nn.Module, np.ndarray | None]:
+    """Return a trained network whose observed latents lie where all that is known puts them.
 
     Parameters
     ----------
-    network : SubspaceTranslator
+    network : torch.nn.Module
         Trained; it isn't touched.
-    representation : SubspaceRepresentation
+    representation : SubspaceRepresentation or PixelRepresentation
     domains : two DomainData or StoredDomain
-        The training spectra, synthetic first.
-    found : Match
-        Of these spectra: where they lie, corrected by anchors.
+        The spectra it was trained with, synthetic first.
+    found : Match or None
+        Where these spectra lie, corrected by anchors if there are any; None where there are too
+        few to tell.
 
     Returns
     -------
-    settled : SubspaceTranslator
-        In double precision; as trained where the label distributions differ significantly.
+    settled : torch.nn.Module
+        In double precision. As trained where nothing was found, or where the label distributions
+        differ significantly and weren't matched: then everything was learned from other stars.
+    covariance : ndarray of shape (n_shared, n_shared) or None
+        How far the mean observed star may still be off, an error that all translated spectra have
+        in common. None for networks that don't work in a subspace; those are returned as they are.
 
     See Also
     --------
-    likely_offset : How chance and measurement are weighted.
-
-    Notes
-    -----
-    Without anchors nothing should be moved: the places found are no better than the game's, and
-    where chance made the mean labels differ, moving by them made good translations worse.
+    likely_offset : How chance, game and measurement are weighted.
     """
-    settled = in_double(network)
-    if found.mismatch.matched or found.mismatch.is_significant:
-        return settled
-    latents = shared_latents(settled, representation, domains)
-    game = latents[OBSERVED].mean(axis=0) - latents[SYNTHETIC].mean(axis=0)
-    measured, error = _in_latents(latents[SYNTHETIC], game, found)
-    wanted = likely_offset(latents, game, measured, error)
-    settled.move_observed(torch.as_tensor(game - wanted))
-    return settled
-
-
-def in_double(network: nn.Module) -> SubspaceTranslator:
-    """Return a copy in double precision, whose results don't depend on their batch."""
-    return cast(SubspaceTranslator, deepcopy(network).to("cpu", torch.float64).eval())
-
-
-def shared_latents(
-    network: SubspaceTranslator, representation: SubspaceRepresentation, domains: tuple[Any, Any]
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the shared latents of all spectra, block by block.
-
-    Parameters
-    ----------
-    network : SubspaceTranslator
-        In double precision.
-    representation : SubspaceRepresentation
-    domains : two DomainData or StoredDomain
-        Synthetic first.
-
-    Returns
-    -------
-    latents : two ndarrays of shape (n_d, n_shared)
-    """
-    synthetic, observed = (
-        np.concatenate([_shared(network, representation, b, d) for _, b in data.blocks()])
+    if not isinstance(representation, SubspaceRepresentation):
+        return network, None
+    settled = cast(SubspaceTranslator, deepcopy(network).to("cpu", torch.float64).eval())
+    latents = [
+        np.concatenate([_shared(settled, representation, b, d) for _, b in data.blocks()])
         for d, data in enumerate(domains)
-    )
-    return synthetic, observed
+    ]
+    if found is None:
+        return settled, _chance(latents)
+    game = latents[OBSERVED].mean(axis=0) - latents[SYNTHETIC].mean(axis=0)
+    measured = _in_latents(latents, found)
+    if found.mismatch.is_significant and not found.mismatch.matched:
+        return settled, measured.covariance
+    wanted = likely_offset(latents, game, measured)
+    settled.move_observed(torch.as_tensor(game - wanted.mean))
+    return settled, wanted.covariance
 
 
-def likely_offset(
-    latents: Sequence[np.ndarray], game: np.ndarray, measured: np.ndarray, error: np.ndarray
-) -> np.ndarray:
-    r"""Return the expected difference of mean latents, measured with errors.
+def likely_offset(latents: Sequence[np.ndarray], game: np.ndarray, measured: Offset) -> Offset:
+    r"""Return the expected difference of mean latents.
 
     If both domains are samples of the same stars, it is of the order of
-    :math:`S = C_s / n_s + C_o / n_o`, and its expectation is :math:`S (S + E)^{-1}` times what
-    was measured with the covariance E of its errors. If they aren't, the game is right.
+    :math:`S = C_s / n_s + C_o / n_o`. The game ends with an error of that order itself, for its
+    critics take the difference for a gap. So what was measured with the covariance :math:`E`
+    counts with :math:`E^{-1}`, the game with :math:`S^{-1}`, and no difference with another
+    :math:`S^{-1}`; or with next to nothing if the domains aren't samples of the same stars.
 
     Parameters
     ----------
@@ -109,70 +100,46 @@ def likely_offset(
         Synthetic first.
     game : ndarray of shape (n_shared,)
         The difference that the game ended with.
-    measured : ndarray of shape (n_shared,)
-    error : ndarray of shape (n_shared, n_shared)
-        Covariance of its errors.
+    measured : Offset
 
     Returns
     -------
-    offset : ndarray of shape (n_shared,)
+    offset : Offset
         Both cases weighted by their probability, equal before anything was measured.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from spectragan.training.label_offset import likely_offset
+    >>> from spectragan.training.label_offset import Offset, likely_offset
     >>> latents = [np.random.default_rng(d).normal(size=(1000, 1)) for d in (0, 1)]
-    >>> error = np.array([[0.002]])  # as much as chance
-    >>> small, large = np.array([0.06]), np.array([0.6])
-    >>> likely_offset(latents, small, small, error).round(2), likely_offset(
-    ...     latents, large, large, error
-    ... ).round(2)
-    (array([0.03]), array([0.6]))
+    >>> game, measured = np.array([0.0]), np.array([0.06])
+    >>> exact, useless = np.array([[1e-6]]), np.array([[1e6]])
+    >>> likely_offset(latents, game, Offset(measured, exact)).mean.round(2)
+    array([0.06])
+    >>> likely_offset(latents, measured, Offset(game, useless)).mean.round(2)  # half of the game's
+    array([0.03])
     """
     chance = _chance(latents)
-    by_chance = chance + error
-    real = by_chance + REAL_DIFFERENCE**2 * _covariance(latents[SYNTHETIC])
-    evidence = _log_density(measured, by_chance) - _log_density(measured, real)
-    share = 1 / (1 + np.exp(-np.clip(evidence, -500, 500)))
-    return share * (chance @ np.linalg.solve(by_chance, measured)) + (1 - share) * game
+    combined = _weighted_mean(measured, Offset(game, chance), FLOOR * chance)
+    priors = chance, chance + REAL_DIFFERENCE**2 * _covariance(latents[SYNTHETIC])
+    evidence = [_log_density(combined.mean, p + combined.covariance) for p in priors]
+    share = 1 / (1 + np.exp(-np.clip(evidence[0] - evidence[1], -500, 500)))
+    none = Offset(np.zeros_like(game), chance)
+    by_chance, real = (_weighted_mean(combined, none._replace(covariance=p)) for p in priors)
+    away = by_chance.mean - real.mean
+    return Offset(
+        share * by_chance.mean + (1 - share) * real.mean,
+        share * by_chance.covariance
+        + (1 - share) * real.covariance
+        + share * (1 - share) * np.outer(away, away),
+    )
 
 
-def offset_covariance(latents: tuple[np.ndarray, np.ndarray], found: Match | None) -> np.ndarray:
-    r"""Return how far the mean observed star may lie from where the training put it.
-
-    All translated spectra have this error in common, and no spectrum without a partner shows it.
-    If both domains are samples of the same stars, their means differ by
-    :math:`S = C_s / n_s + C_o / n_o` at most; with E, the covariance of what can be measured
-    without a translator, :math:`S (S + E)^{-1} E` is left. If they aren't, E is.
-
-    Parameters
-    ----------
-    latents : two ndarrays of shape (n_d, n_shared)
-        Of the spectra that were trained with, synthetic first.
-    found : Match or None
-        None where there are too few spectra to measure anything: then S is left.
-
-    Returns
-    -------
-    covariance : ndarray of shape (n_shared, n_shared)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spectragan.training.label_offset import offset_covariance
-    >>> latents = tuple(np.random.default_rng(d).normal(size=(1000, 1)) for d in (0, 1))
-    >>> offset_covariance(latents, None).round(3)
-    array([[0.002]])
-    """
-    chance = _chance(latents)
-    if found is None:
-        return chance
-    game = latents[OBSERVED].mean(axis=0) - latents[SYNTHETIC].mean(axis=0)
-    _, error = _in_latents(latents[SYNTHETIC], game, found)
-    if found.mismatch.is_significant:
-        return error
-    return chance @ np.linalg.solve(chance + error, error)
+def _weighted_mean(first: Offset, second: Offset, floor: Any = 0.0) -> Offset:
+    """Return the mean of two estimates by inverse covariance; `floor` is added to the first's."""
+    error = first.covariance + floor
+    part = np.linalg.solve(error + second.covariance, error).T  # of the second
+    return Offset(first.mean + part @ (second.mean - first.mean), part @ second.covariance)
 
 
 def _chance(latents: Sequence[np.ndarray]) -> np.ndarray:
@@ -184,7 +151,7 @@ def _chance(latents: Sequence[np.ndarray]) -> np.ndarray:
 def _covariance(latents: np.ndarray) -> np.ndarray:
     """Return a covariance that can be inverted, even of latents that are all alike."""
     covariance = np.atleast_2d(np.cov(latents.T))
-    floor = FLOOR * np.trace(covariance) + np.finfo(float).tiny
+    floor = FLOOR * np.trace(covariance) + SMALLEST
     return covariance + floor * np.eye(len(covariance))
 
 
@@ -194,19 +161,19 @@ def _log_density(x: np.ndarray, covariance: np.ndarray) -> float:
     return -0.5 * float(square + np.linalg.slogdet(covariance)[1])
 
 
-def _in_latents(
-    synthetic: np.ndarray, game: np.ndarray, found: Match
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the offset found, and the covariance of its errors, in the latents of the network.
+def _in_latents(latents: Sequence[np.ndarray], found: Match) -> Offset:
+    """Return the offset found, in the latents of the network.
 
     Where these have directions that `found` lacks, the game is believed.
     """
+    synthetic, observed = latents
     first, second = (z[rows] for z, rows in zip(found.placed.latents, found.rows, strict=True))
     centred = first - first.mean(axis=0)
     turn = np.linalg.lstsq(centred, synthetic - synthetic.mean(axis=0), rcond=None)[0]
-    lacking = np.eye(len(game)) - np.linalg.pinv(turn) @ turn
+    lacking = np.eye(turn.shape[1]) - np.linalg.pinv(turn) @ turn
+    game = observed.mean(axis=0) - synthetic.mean(axis=0)
     offset = (second.mean(axis=0) - first.mean(axis=0)) @ turn + game @ lacking
-    return offset, (turn.T * found.placed.pairs.error**2) @ turn
+    return Offset(offset, (turn.T * found.placed.pairs.error**2) @ turn)
 
 
 def _shared(

@@ -5,10 +5,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from spectragan.training.manifold import Manifold, Powers
-from spectragan.training.sparse_gap import find_sparsest, gap_forms, resampled_error
+from spectragan.training.sparse_gap import (
+    find_sparsest,
+    gap_forms,
+    resampled_error,
+    weighted_median,
+)
 
 ROUNDS = 3
-STEPS = 8  # of Gauss-Newton; latents start where the last round left them
+STEPS = 50  # of Gauss-Newton at most: few stars, far off on a curved manifold, need more than 8
+CONVERGED = 1e-3  # standard deviations of the latents: steps no longer than this end it
 LONGEST_STEP = 1.0  # standard deviations of the latents
 PRIOR_VARIANCE = 9.0  # of latents: only directions a spectrum says nothing about feel it
 INFORMATION = 1e4  # that every spectrum has on the latents, beside the prior's
@@ -146,7 +152,9 @@ def find_pseudo_pairs(
         latents = np.clip(latents, manifold.lowest, manifold.highest)
         gap = _regress_gap(manifold, latents, flux, good, trust)
         size = np.sqrt(((_affine(latents[rows]) @ gap) ** 2).mean(axis=0))
-        emphasis = 1 / (1 + (size / max(float(np.median(size)), TINY)) ** 2)
+        # Of pixels that say something: elsewhere there may be no gap for want of lines.
+        typical = max(weighted_median(size, forms.signal), TINY)
+        emphasis = 1 / (1 + (size / typical) ** 2)
     error = np.hypot(
         resampled_error(forms, change, rng), _hidden(manifold, forms.sizes(change), latents[rows])
     )
@@ -209,14 +217,20 @@ def _descend(
 ) -> np.ndarray:
     """Minimise the quadratic forms of the terms: pixels aren't needed any more."""
     powers, prior = manifold.powers, np.eye(manifold.powers.n_latents) / PRIOR_VARIANCE
+    latents, rows = latents.copy(), np.arange(len(latents))
     for _ in range(STEPS):
-        slopes = powers.jacobian(latents)
-        pull = moment - np.einsum("nfg,ng->nf", gram, powers(latents))
-        gradient = np.einsum("nfk,nf->nk", slopes, pull) - latents / PRIOR_VARIANCE
-        curvature = slopes.transpose(0, 2, 1) @ gram @ slopes + prior
+        last = latents[rows]
+        slopes, curved = powers.jacobian(last), gram[rows]
+        pull = moment[rows] - np.einsum("nfg,ng->nf", curved, powers(last))
+        gradient = np.einsum("nfk,nf->nk", slopes, pull) - last / PRIOR_VARIANCE
+        curvature = slopes.transpose(0, 2, 1) @ curved @ slopes + prior
         step = np.linalg.solve(curvature, gradient[..., None])[..., 0]
         step = np.clip(step, -LONGEST_STEP, LONGEST_STEP)
-        latents = np.clip(latents + step, manifold.lowest, manifold.highest)
+        latents[rows] = np.clip(last + step, manifold.lowest, manifold.highest)
+        # Each row ends by itself: where a star lies mustn't depend on the others.
+        rows = rows[np.abs(latents[rows] - last).max(axis=1) >= CONVERGED]
+        if not len(rows):
+            break
     return latents
 
 
@@ -259,10 +273,4 @@ def _hidden(manifold: Manifold, size: np.ndarray, latents: np.ndarray) -> np.nda
     slopes = manifold.powers.jacobian(latents)
     change = np.einsum("ntk,tp->nkp", slopes, manifold.coefficients)
     signal = np.sqrt((change**2).mean(axis=0))
-    return np.array([0.5 * _weighted_median(size / np.maximum(s, TINY), s**2) for s in signal])
-
-
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
-    order = np.argsort(values)
-    total = np.cumsum(weights[order])
-    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
+    return np.array([0.5 * weighted_median(size / np.maximum(s, TINY), s**2) for s in signal])

@@ -8,8 +8,8 @@ from numpy.polynomial import chebyshev
 from spectragan.training.manifold import Manifold, Powers
 
 ITERATIONS = 20
-SOFTENING = 0.3  # of the median gap: pixels that differ less count fully
-CONTINUUM_DEGREE = 0  # of a factor between the domains; with 2 it is taken for labels
+SOFTENING = 0.3  # of the typical gap: pixels that differ less count fully
+CONTINUUM_DEGREE = 6  # of a smooth factor between the domains; from 4 to 12 the same is found
 BLOCK_PIXELS = 60  # of neighbours that err together
 N_RESAMPLES = 24
 CHUNK_PIXELS = 256
@@ -33,6 +33,12 @@ class GapForms:
     square: np.ndarray
     linear: np.ndarray
     constant: np.ndarray
+
+    @property
+    def signal(self) -> np.ndarray:
+        """Mean square of what a standard deviation of the latents changes, (n_pixels,)."""
+        constants = np.arange(self.n_latents) * (self.n_latents + 1)
+        return self.square[:, constants, constants].sum(axis=1)
 
     def sizes(self, change: np.ndarray) -> np.ndarray:
         """Return the rms gap at every pixel, less what `change` takes off.
@@ -82,22 +88,29 @@ def gap_forms(manifold: Manifold, gap: np.ndarray, latents: np.ndarray) -> GapFo
     terms = Powers(latents.shape[1], 1)(latents)
     slopes = manifold.powers.jacobian(latents)
     n, n_pixels = len(terms), gap.shape[1]
-    continuum = chebyshev.chebvander(np.linspace(-1, 1, n_pixels), CONTINUUM_DEGREE)
-    size = slopes.shape[2] * terms.shape[1] + continuum.shape[1]
+    instrument = _instrument(manifold.spectra(latents))
+    size = slopes.shape[2] * terms.shape[1] + instrument.shape[2]
     square = np.empty((n_pixels, size, size))
     linear, constant = np.empty((n_pixels, size)), np.empty(n_pixels)
-    everywhere = manifold.powers(latents)
     for begin in range(0, n_pixels, CHUNK_PIXELS):
         pixels = slice(begin, begin + CHUNK_PIXELS)
         change = np.einsum("ntk,tp->pnk", slopes, manifold.coefficients[:, pixels])
-        moved = (change[..., None] * terms[:, None]).reshape(-1, n, size - continuum.shape[1])
-        flux = (everywhere @ manifold.coefficients[:, pixels]).T
-        design = np.concatenate([moved, flux[..., None] * continuum[pixels, None]], axis=2)
+        moved = (change[..., None] * terms[:, None]).reshape(len(change), n, -1)
+        design = np.concatenate([moved, instrument[pixels]], axis=2)
         present = (terms @ gap[:, pixels]).T
         square[pixels] = design.transpose(0, 2, 1) @ design / n
         linear[pixels] = np.einsum("pns,pn->ps", design, present) / n
         constant[pixels] = (present**2).mean(axis=1)
     return GapForms(latents.shape[1], square, linear, constant)
+
+
+def _instrument(flux: np.ndarray) -> np.ndarray:
+    """Return how each spectrum changes with its continuum and line width, (n_pixels, n, n_ways)."""
+    n_pixels = flux.shape[1]
+    factors = chebyshev.chebvander(np.linspace(-1, 1, n_pixels), CONTINUUM_DEGREE)
+    ends = np.pad(flux, ((0, 0), (1, 1)), mode="edge")
+    wider = (ends[:, 2:] - flux) - (flux - ends[:, :-2])
+    return np.concatenate([flux.T[..., None] * factors[:, None], wider.T[..., None]], axis=2)
 
 
 def find_sparsest(
@@ -108,11 +121,12 @@ def find_sparsest(
 ) -> np.ndarray:
     r"""Find the change of the latents after which the fewest pixels have a gap.
 
-    .. math:: \min_{D, c} \sum_j \sqrt{\langle (g_j(z) - J_j(z)\, D\, (1, z)
-              - s_j(z)\, T_j c)^2 \rangle_z},
+    .. math:: \min_{D, c, b} \sum_j \sqrt{\langle (g_j(z) - J_j(z)\, D\, (1, z)
+              - s_j(z)\, T_j c - s''_j(z)\, b)^2 \rangle_z},
 
-    a sum of norms, by iteratively reweighted least squares. The last term is a smooth factor
-    between the domains: continua that differ are neither labels nor lines.
+    a sum of norms, by iteratively reweighted least squares. The last terms are a smooth factor
+    between the domains and lines of another width, to first order: instruments that differ are
+    neither labels nor lines that are wrong.
 
     Parameters
     ----------
@@ -126,19 +140,35 @@ def find_sparsest(
     Returns
     -------
     change : ndarray of shape (n,)
-        Elements of D, then of c.
+        Elements of D, then of c and b.
     """
     size = forms.linear.shape[1]
     change = np.zeros(size) if start is None else start
     once = np.ones(len(forms.constant)) if counts is None else counts
     for _ in range(n_iterations):
         gap = forms.sizes(change)
-        soft = max(SOFTENING * float(np.median(gap)), TINY)
+        soft = max(SOFTENING * weighted_median(gap, forms.signal), TINY)
         weights = once / np.hypot(gap / soft, 1.0)
         total = np.tensordot(weights, forms.square, axes=1)
         total += max(RIDGE * np.trace(total) / size, TINY) * np.eye(size)
         change = np.linalg.solve(total, weights @ forms.linear)
     return change
+
+
+def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    """Return the value below which values with half of all weight lie.
+
+    Parameters
+    ----------
+    values, weights : ndarrays of shape (n,)
+
+    Returns
+    -------
+    median : float
+    """
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order][np.searchsorted(total, 0.5 * total[-1])])
 
 
 def resampled_error(forms: GapForms, change: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

@@ -9,12 +9,7 @@ import torch
 from spectragan.datasets import make_mock_domains
 from spectragan.estimators.translator_data import memory_data
 from spectragan.networks.subspace import SubspaceTranslator
-from spectragan.training.label_offset import (
-    likely_offset,
-    offset_covariance,
-    settle_offset,
-    shared_latents,
-)
+from spectragan.training.label_offset import Offset, likely_offset, settle_offset
 from spectragan.training.mismatch import match_domains
 from spectragan.training.representation import SubspaceRepresentation
 from spectragan.training.subspace import fit_subspace
@@ -51,33 +46,46 @@ def test_moved_latents_reconstruct_as_before():
     torch.testing.assert_close(after.decode(shared, split, 0), before.decode(shared, split, 0))
 
 
-def test_errors_like_chance_halve_the_offset(latents):
+def test_a_measurement_as_good_as_the_game_and_chance_counts_a_third(latents):
     chance = sum(np.cov(z.T) / N for z in latents)
     offset = np.array([0.03, -0.02])
-    np.testing.assert_allclose(likely_offset(latents, offset, offset, chance), offset / 2, rtol=0.1)
+    found = likely_offset(latents, np.zeros(2), Offset(offset, chance)).mean
+    np.testing.assert_allclose(found, offset / 3, rtol=0.03)
 
 
 def test_what_is_measured_exactly_is_believed(latents):
     offset, game = np.array([0.03, 0.01]), np.array([0.05, 0.05])
-    found = likely_offset(latents, game, offset, 1e-9 * np.eye(2))
-    np.testing.assert_allclose(found, offset, atol=2e-3)
+    found = likely_offset(latents, game, Offset(offset, 1e-9 * np.eye(2))).mean
+    np.testing.assert_allclose(found, offset, atol=2e-5)
 
 
 def test_where_nothing_is_known_the_game_counts_half(latents):
     game = np.array([0.03, 0.01])
-    found = likely_offset(latents, game, game, 1e6 * np.eye(2))
-    np.testing.assert_allclose(found, game / 2, rtol=1e-3)
+    found = likely_offset(latents, game, Offset(np.array([0.5, -0.5]), 1e6 * np.eye(2))).mean
+    np.testing.assert_allclose(found, game / 2, rtol=0.03)
 
 
-def test_a_real_difference_is_left_to_the_game(latents):
-    game, measured = np.array([0.5, 0.4]), np.array([0.45, 0.5])
-    found = likely_offset(latents, game, measured, 0.002 * np.eye(2))
-    np.testing.assert_allclose(found, game, rtol=1e-6)
+@pytest.mark.parametrize("error", [0.002, 1e6])
+def test_a_real_difference_is_not_taken_for_chance(latents, error):
+    game = np.array([0.5, 0.4])
+    found = likely_offset(latents, game, Offset(game, error * np.eye(2))).mean
+    np.testing.assert_allclose(found, game, rtol=0.02)
+
+
+def test_no_jump_from_chance_to_a_real_difference(latents):
+    sizes = np.linspace(0.0, 0.5, 101)
+    offsets = [np.array([size, 0.0]) for size in sizes]
+    found = [likely_offset(latents, o, Offset(o, 0.01 * np.eye(2))).mean[0] for o in offsets]
+    steps = np.diff(found)
+    assert (steps > 0).all()
+    assert steps.max() < 4 * np.diff(sizes)[0]
 
 
 def test_latents_that_are_all_alike_stay_finite():
     flat = [np.zeros((N, 2)), np.zeros((N, 2))]
-    assert np.isfinite(likely_offset(flat, np.zeros(2), np.zeros(2), np.zeros((2, 2)))).all()
+    found = likely_offset(flat, np.zeros(2), Offset(np.zeros(2), np.zeros((2, 2))))
+    assert np.isfinite(found.mean).all()
+    assert np.isfinite(found.covariance).all()
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +125,9 @@ def test_the_offset_of_the_game_is_replaced(placed, n_shared):
     offsets = []
     for offset in (0.0, 0.1):
         made = with_offset(offset, n_shared, *placed[:2])
-        settled = settle_offset(made, *placed)
+        settled, _ = settle_offset(made, *placed)
         offsets.append([mean_offset(net, *placed[:2]) for net in (made, settled)])
     trained, settled = np.subtract(offsets[1], offsets[0])
-    # The game counts with the chance that labels differ: a half before anything is measured.
     assert np.linalg.norm(settled) < 0.5 * np.linalg.norm(trained)
 
 
@@ -128,36 +135,53 @@ def test_latents_that_only_the_network_has_are_left_alone(placed):
     made = with_offset(0.1, 5, *placed[:2])
     lacking = placed[2].placed.latents[0].shape[1]
     assert lacking < 5
-    moved = mean_offset(settle_offset(made, *placed), *placed[:2]) - mean_offset(made, *placed[:2])
+    moved = mean_offset(settle_offset(made, *placed)[0], *placed[:2]) - mean_offset(
+        made, *placed[:2]
+    )
     assert np.isfinite(moved).all()
     assert np.abs(moved).max() > 0
 
 
-def test_where_labels_differ_nothing_moves(placed):
+def test_where_labels_differ_and_were_not_matched_nothing_moves(placed):
     representation, domains, found = placed
     other = replace(found, mismatch=replace(found.mismatch, p_value=1e-3))
     made = network(6)
     before = mean_offset(made, representation, domains)
-    after = mean_offset(settle_offset(made, representation, domains, other), *placed[:2])
+    after = mean_offset(settle_offset(made, representation, domains, other)[0], *placed[:2])
     np.testing.assert_allclose(after, before, rtol=1e-9)
 
 
-def test_the_error_left_is_below_both_chance_and_measurement(placed, latents):
+def test_matched_rows_are_settled_among_themselves(placed):
     representation, domains, found = placed
-    chance = offset_covariance(latents, None)
-    np.testing.assert_allclose(chance, sum(np.cov(z.T) / N for z in latents), rtol=1e-3)
-    own = shared_latents(network(6), representation, domains)
-    assert not found.mismatch.is_significant
-    left, alone = offset_covariance(own, found), offset_covariance(own, None)
-    assert (np.diag(left) < np.diag(alone)).all()
+    latent = found.placed.latents[1][:, 0]
+    rows = np.arange(300), np.flatnonzero(latent > np.median(latent))
+    mismatch = replace(found.mismatch, p_value=1e-3, matched=True)
+    pairs = replace(found.placed.pairs, error=np.full(len(found.placed.latents[1][0]), 1e-4))
+    some = replace(found, mismatch=mismatch, rows=rows, placed=replace(found.placed, pairs=pairs))
+    used = domains[0], domains[1].take(rows[1])
+    made = with_offset(0.1, 2, representation, used)
+    settled = mean_offset(settle_offset(made, representation, used, some)[0], representation, used)
+    whole = mean_offset(settle_offset(made, *placed)[0], *placed[:2])
+    assert np.linalg.norm(settled - whole) > 0.3  # half of the stars lie elsewhere than all
+
+
+def test_the_error_left_is_below_chance_and_grows_with_that_of_the_measurement(latents):
+    chance = sum(np.cov(z.T) / N for z in latents)
+    zero, left = np.zeros(2), []
+    for error in (1e-6, 0.002, 1.0):
+        offset = likely_offset(latents, zero, Offset(zero, error * np.eye(2)))
+        left.append(np.diag(offset.covariance))
+    assert (left[0] < 1e-5).all()
+    assert (left[0] < left[1]).all()
+    assert (left[1] < left[2]).all()
+    assert (left[2] < 0.7 * np.diag(chance)).all(), "game and chance count as much each"
+
+
+def test_where_nothing_was_found_chance_is_left(placed):
+    representation, domains, found = placed
+    made = network(6)
+    chance = settle_offset(made, representation, domains, None)[1]
+    assert (np.diag(chance) > np.diag(settle_offset(made, *placed)[1])).all()
     other = replace(found, mismatch=replace(found.mismatch, p_value=1e-3))
-    assert (np.diag(left) < np.diag(offset_covariance(own, other))).all()
-
-
-def test_anchors_leave_a_smaller_error(placed):
-    representation, domains, found = placed
-    exact = replace(found.placed.pairs, error=0.1 * found.placed.pairs.error)
-    anchored = replace(found, placed=replace(found.placed, pairs=exact))
-    own = shared_latents(network(6), representation, domains)
-    before, after = (np.trace(offset_covariance(own, f)) for f in (found, anchored))
-    assert after < 0.5 * before
+    alone = settle_offset(made, representation, domains, other)[1]
+    assert (np.diag(alone) > np.diag(settle_offset(made, *placed)[1])).all()
