@@ -128,7 +128,9 @@ class BlindStart:
         weighted = terms * w[:, None]
         matrix = weighted @ terms.transpose(1, 2)
         right = (weighted @ y[:, :, None])[:, :, 0]
-        shape = torch.linalg.lstsq(matrix, right[:, :, None])[0][:, :, 0] @ self.continuum
+        # The default driver starts from pivots that nobody has set: the last bits are chance.
+        solved = torch.linalg.lstsq(matrix, right[:, :, None], driver="gelsd")[0]
+        shape = solved[:, :, 0] @ self.continuum
         good = (shape > 0) & torch.isfinite(shape)
         shape = torch.where(good, shape, 1.0)
         return torch.where(good, y / shape, 0.0), torch.where(good, w * shape.square(), 0.0)
