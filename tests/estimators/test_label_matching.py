@@ -82,8 +82,13 @@ def test_anchors_make_the_mismatch_surer(shifted):
             fits.append(
                 CycleGANTranslator(**QUICK).fit(shifted.synthetic, shifted.observed, anchors=given)
             )
-    errors = [fit.mismatch_.offset_error.max() for fit in fits]
-    assert errors[1] < 0.7 * errors[0]
+    # What the numbers of spectra leave open, no anchor can mend.
+    sampling = [(1 + fit.mismatch_.scale**2) / 600 for fit in fits]
+    squares = [
+        (fit.mismatch_.offset_error**2 - chance).max()
+        for fit, chance in zip(fits, sampling, strict=True)
+    ]
+    assert squares[1] < 0.5 * squares[0]
 
 
 def test_anchors_help_where_labels_agree(equal):

@@ -77,3 +77,34 @@ def test_anchors_correct_a_gap_along_the_labels():
     off = (honest.place(flux, weights) - truth).mean(axis=0)
     assert np.abs(off).max() < 0.05
     assert honest.error.max() < 0.1
+
+
+def lines(n=300, seed=0):
+    """Make spectra of narrow lines, most pixels continuum; return them and more of the same."""
+    rng = np.random.default_rng(seed)
+    distance = np.arange(600) - rng.uniform(0, 600, size=30)[:, None]
+    profiles = np.exp(-0.5 * (distance / 2.0) ** 2) * (np.abs(distance) < 9)
+    strength, slopes = rng.uniform(0.1, 0.4, size=30), rng.normal(size=(2, 30)) * 0.3
+
+    def spectra(z):
+        return np.exp(-(strength * np.exp(z @ slopes)) @ profiles)
+
+    truth = rng.normal(size=(n, 2)), rng.normal(size=(n, 2))
+    return truth, spectra(truth[0]), spectra(truth[1])
+
+
+def test_broader_lines_and_another_continuum_are_not_taken_for_labels():
+    (first, truth), synthetic, observed = lines()
+    broadened = 0.6 * observed + 0.2 * (
+        np.roll(observed, 1, axis=1) + np.roll(observed, -1, axis=1)
+    )
+    broadened = broadened * (1 + 0.01 * np.sin(np.linspace(-2, 2, 600)))
+    manifold = fit_manifold(first, synthetic)
+    _, latents = place(manifold, broadened, np.full(observed.shape, 1e4))
+    assert np.abs((latents - truth).mean(axis=0)).max() < 0.02
+
+
+def test_without_any_gap_every_star_is_found():
+    (first, truth), synthetic, observed = lines()
+    _, latents = place(fit_manifold(first, synthetic), observed, np.full(observed.shape, 1e4))
+    assert np.abs(latents - truth).max() < 0.1
