@@ -28,12 +28,12 @@ class BaseEnsemble(BaseTranslator):
 
     Notes
     -----
-    Needs ``members_``, ``factors_``, ``member_scale_`` and ``floor_``, which its `fit` sets.
+    Needs ``members_``, ``factors_``, ``offset_factors_`` and ``floor_``, which its `fit` sets.
     """
 
     members_: list[Any]
     factors_: np.ndarray
-    member_scale_: float
+    offset_factors_: np.ndarray
     floor_: float
 
     def calibrate(
@@ -59,7 +59,7 @@ class BaseEnsemble(BaseTranslator):
         Returns
         -------
         self : object
-            With other ``factors_`` and ``member_scale_``.
+            With other ``factors_`` and ``offset_factors_``.
 
         Raises
         ------
@@ -81,11 +81,10 @@ class BaseEnsemble(BaseTranslator):
         spread = np.sqrt(seen + self.floor_ + unseen * pairs)
         found = residuals_of(mean, spread, counterparts)
         if method == "likelihood":
-            factors = np.full(len(COVERAGES), likeliest_scale(*found[:3]))
+            self.factors_ = np.full(len(COVERAGES), likeliest_scale(*found[:3]))
         else:
-            factors = conformal_scales(*found)
-        self.member_scale_ = 1.0 if pairs else max(scale_at(factors, ONE_SIGMA), SMALLEST)
-        self.factors_ = factors / self.member_scale_
+            self.factors_ = conformal_scales(*found)
+        self.offset_factors_ = self.factors_ if pairs else np.ones(len(COVERAGES))
         return self
 
     def transform(
@@ -132,9 +131,8 @@ class BaseEnsemble(BaseTranslator):
                 "`out` must be None where `return_std` is True; got an array; translate in parts."
             )
         spectra, mean, seen, unseen = self._with_errors(X)
-        std = np.sqrt(self._variance(seen, unseen))
         flux = like_input(spectra.with_flux(mean.astype(spectra.dtype), noise="exact"), X)
-        return flux, std * scale_at(self.factors_, ONE_SIGMA)
+        return flux, self._std(seen, unseen)
 
     def predict_interval(self, X: Any, coverage: float = 0.68) -> tuple[np.ndarray, np.ndarray]:
         """Return intervals for the noise-free observed spectra of stars.
@@ -164,8 +162,7 @@ class BaseEnsemble(BaseTranslator):
                 "standard deviation."
             )
         _, mean, seen, unseen = self._with_errors(X)
-        std = np.sqrt(self._variance(seen, unseen))
-        half = std * scale_at(self.factors_, coverage) * norm.ppf((1 + coverage) / 2)
+        half = self._std(seen, unseen, coverage) * norm.ppf((1 + coverage) / 2)
         return mean - half, mean + half
 
     def sample(
@@ -186,6 +183,7 @@ class BaseEnsemble(BaseTranslator):
         -------
         draws : ndarray of shape (n_draws, n_spectra, n_pixels)
             Their distances from the mean have the factor of `calibrate`; the floor isn't in them.
+            The error along the labels is one for all spectra of a draw and a member.
 
         Raises
         ------
@@ -204,17 +202,17 @@ class BaseEnsemble(BaseTranslator):
         rng = make_rng(random_state)
         chosen = rng.integers(len(self.members_), size=(n_draws, len(flux)))
         draws = np.empty((n_draws, *flux.shape))
+        scale = max(scale_at(self.factors_, ONE_SIGMA), SMALLEST)
+        larger = scale_at(self.offset_factors_, ONE_SIGMA) / scale
         for k, member in enumerate(self.members_):
             shared, codes = member._encode(flux, SYNTHETIC).shared, _codes(member)
-            offsets = offset_steps(member)
+            steps = offset_steps(member) * larger
             for draw in range(n_draws):
                 rows = chosen[draw] == k
                 split = None if codes is None else codes[rng.integers(len(codes), size=rows.sum())]
-                drawn = member._decode(shared[rows], split, OBSERVED)
-                off = rng.standard_normal(len(offsets)) @ offsets / self.member_scale_
-                draws[draw, rows] = drawn + _moved(member, shared[rows], off)
+                off = rng.standard_normal(len(steps)) @ steps
+                draws[draw, rows] = member._decode(shared[rows] + off, split, OBSERVED)
         mean = self._translate(flux, SYNTHETIC)
-        scale = scale_at(self.factors_, ONE_SIGMA) * self.member_scale_
         return mean + scale * (draws - mean)
 
     def _with_errors(self, X: Any) -> tuple[Spectra, np.ndarray, np.ndarray, np.ndarray]:
@@ -232,11 +230,12 @@ class BaseEnsemble(BaseTranslator):
     def _error(self, flux: np.ndarray) -> np.ndarray:
         """Return standard deviations for spectra without masked pixels."""
         parts = (flux[i : i + CHUNK_ROWS] for i in range(0, len(flux), CHUNK_ROWS))
-        variance = np.vstack([self._variance(*self._moments(part)[1:]) for part in parts])
-        return np.sqrt(variance) * scale_at(self.factors_, ONE_SIGMA)
+        return np.vstack([self._std(*self._moments(part)[1:]) for part in parts])
 
-    def _variance(self, seen: np.ndarray, unseen: np.ndarray) -> np.ndarray:
-        return self.member_scale_**2 * (seen + self.floor_) + unseen
+    def _std(self, seen: np.ndarray, unseen: np.ndarray, coverage: float = ONE_SIGMA) -> np.ndarray:
+        """Return what the standard deviation of normal errors would be, for a coverage."""
+        member, offset = (scale_at(f, coverage) for f in (self.factors_, self.offset_factors_))
+        return np.sqrt(member**2 * (seen + self.floor_) + offset**2 * unseen)
 
     def _moments(self, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return means, and variances that the members show and that none can show.
@@ -248,7 +247,8 @@ class BaseEnsemble(BaseTranslator):
         seen = np.mean([_split_variance(member, flux) for member in self.members_], axis=0)
         if len(means) > 1:
             seen = seen + means.var(axis=0, ddof=1)
-        unseen = np.mean([_offset_variance(member, flux) for member in self.members_], axis=0)
+        pairs = zip(self.members_, means, strict=True)
+        unseen = np.mean([_offset_variance(m, flux, middle) for m, middle in pairs], axis=0)
         return means.mean(axis=0), seen, unseen
 
 
@@ -277,15 +277,14 @@ def offset_steps(member: Any) -> np.ndarray:
     return np.sqrt(np.maximum(size, 0.0))[:, None] * direction.T
 
 
-def _moved(member: Any, shared: np.ndarray, step: np.ndarray) -> np.ndarray:
-    """Return what a step of the shared latents changes in observed spectra."""
-    return member._decode(shared + step, None, OBSERVED) - member._decode(shared, None, OBSERVED)
-
-
-def _offset_variance(member: Any, flux: np.ndarray) -> Any:
-    shared, variance = member._encode(flux, SYNTHETIC).shared, np.zeros(flux.shape)
-    for step in offset_steps(member):
-        variance += _moved(member, shared, step) ** 2
+def _offset_variance(member: Any, flux: np.ndarray, translated: np.ndarray) -> np.ndarray:
+    """Return the variance over the error along the labels, (n_spectra, n_pixels)."""
+    variance, steps = np.zeros(flux.shape), offset_steps(member)
+    if not len(steps):
+        return variance
+    shared = member._encode(flux, SYNTHETIC).shared
+    for step in steps:
+        variance += (member._decode(shared + step, None, OBSERVED) - translated) ** 2
     return variance
 
 

@@ -46,9 +46,10 @@ class TranslatorEnsemble(BaseEnsemble):
     floor_ : float
         Variance that is added to every pixel's.
     factors_ : ndarray of shape (10,)
-        On standard deviations, for coverages from 0.5 to 0.99; 1 before `calibrate`.
-    member_scale_ : float
-        On standard deviations that members and split latents show; 1 before `calibrate`.
+        On standard deviations that members and split latents show, for coverages from 0.5 to
+        0.99; 1 before `calibrate`.
+    offset_factors_ : ndarray of shape (10,)
+        On those of an error along the labels; 1 unless `calibrate` had pairs.
     subspace_ : Subspace
         Of the first member.
     n_shared_, n_split_ : int
@@ -67,7 +68,7 @@ class TranslatorEnsemble(BaseEnsemble):
     Notes
     -----
     The variance of a pixel is that over the split latents of observed stars, averaged over the
-    members, plus that of the members' means, plus a floor, times the square of `member_scale_`;
+    members, plus that of the members' means, plus a floor, times the square of a factor;
     plus that of an error along the labels, which all spectra have in common and which a member's
     ``offset_covariance_`` gives the size of. Drawing spectra anew shows how far a finite set
     determines a map [1]_. What else all members have wrong shows in the factors only, and as a
@@ -147,7 +148,7 @@ class TranslatorEnsemble(BaseEnsemble):
                 members.append(member.fit(*drawn, **fit_params))
         self.members_ = members
         self.subspace_ = members[0].subspace_
-        self.factors_, self.member_scale_ = np.ones(len(COVERAGES)), 1.0
+        self.factors_ = self.offset_factors_ = np.ones(len(COVERAGES))
         some = self._input(parts[SYNTHETIC][:: max(1, len(parts[0]) // FLOOR_ROWS)], SYNTHETIC)
         self.floor_ = FLOOR * float(np.mean(self._moments(some)[1]))
         self.n_shared_ = sum(member.n_shared_ for member in members)

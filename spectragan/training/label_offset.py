@@ -164,16 +164,19 @@ def _log_density(x: np.ndarray, covariance: np.ndarray) -> float:
 def _in_latents(latents: Sequence[np.ndarray], found: Match) -> Offset:
     """Return the offset found, in the latents of the network.
 
-    Where these have directions that `found` lacks, the game is believed.
+    What these have and `found` lacks was not measured: it stays as the game ended, as far off as
+    chance allows.
     """
     synthetic, observed = latents
     first, second = (z[rows] for z, rows in zip(found.placed.latents, found.rows, strict=True))
     centred = first - first.mean(axis=0)
-    turn = np.linalg.lstsq(centred, synthetic - synthetic.mean(axis=0), rcond=None)[0]
+    own = synthetic - synthetic.mean(axis=0)
+    turn = np.linalg.lstsq(centred, own, rcond=None)[0]
     lacking = np.eye(turn.shape[1]) - np.linalg.pinv(turn) @ turn
+    unknown = np.atleast_2d(np.cov((own - centred @ turn).T)) * sum(1 / len(z) for z in latents)
     game = observed.mean(axis=0) - synthetic.mean(axis=0)
     offset = (second.mean(axis=0) - first.mean(axis=0)) @ turn + game @ lacking
-    return Offset(offset, (turn.T * found.placed.pairs.error**2) @ turn)
+    return Offset(offset, (turn.T * found.placed.pairs.error**2) @ turn + unknown)
 
 
 def _shared(

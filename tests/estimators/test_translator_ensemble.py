@@ -94,7 +94,7 @@ def test_what_no_pair_shows_keeps_its_size_without_pairs(trained, mock):
         [with_offsets(e, k).transform(mock.synthetic, return_std=True)[1] for k in (0.0, 1.0)]
         for e in (trained, ensemble)
     )
-    np.testing.assert_allclose(scaled[0], ensemble.member_scale_ * before[0], rtol=1e-6)
+    np.testing.assert_allclose(scaled[0], ensemble.factors_[0] * before[0], rtol=1e-6)
     added, was = scaled[1] ** 2 - scaled[0] ** 2, before[1] ** 2 - before[0] ** 2
     np.testing.assert_allclose(added, was, rtol=1e-6, atol=1e-12)
 
