@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spectragan.diagnostics.attribution_result import gather
-from spectragan.diagnostics.attribution_stars import AttributionStars, spread_rows
+from spectragan.diagnostics.attribution_stars import AttributionStars, mean_jacobian
 from spectragan.diagnostics.line_owners import Owners, choose_owners, group_owners
 from spectragan.diagnostics.line_slopes import PixelFolds
 from spectragan.diagnostics.line_table import FWHM_PER_SIGMA, estimate_sigma
@@ -22,8 +22,6 @@ from spectragan.spectra.validation import check_count
 
 BLOCK = 25.0  # sigmas of a line: few pixels are near the edge of a block
 REACH = 3.0  # sigmas of a line around a block that are left out with it
-JACOBIAN_ROWS = 256  # labels that Jacobians are averaged over
-JACOBIAN_CHUNK = 32
 MIN_SPECTRA = 50
 # Of spectra without errors, in units of their own: the residuals then say how large these are.
 UNKNOWN_SNR = 1e4
@@ -180,7 +178,7 @@ class LineAttribution:
         )
         sample = self._sample(labels)
         synthetic, translated = (
-            _mean_jacobian(model, sample) for model in (self.emulator, self._translated)
+            mean_jacobian(model, sample) for model in (self.emulator, self._translated)
         )
         self._warn_of_rank(sample)
         sigma = estimate_sigma(synthetic)
@@ -204,13 +202,12 @@ class LineAttribution:
         told = inferred.reliability(stars.population)[: stars.n_labels]
         owners = group_owners(means, told, self._candidates)
         self._warn_of_unattributable(owners)
-        slopes = stars.slopes(slice(None), inferred, stars.synthetic, owners, (0.0, sigma))
         return gather(
             stars,
             inferred,
             owners,
             (synthetic, translated),
-            slopes,
+            stars.differences(inferred, owners),
             used=used,
             emulator=self.emulator,
             fdr=self.fdr,
@@ -264,13 +261,6 @@ class LineAttribution:
                 AttributionWarning,
                 stacklevel=3,
             )
-
-
-def _mean_jacobian(model: Any, labels: np.ndarray) -> np.ndarray:
-    """Return derivatives averaged over labels, (n_pixels, n_labels)."""
-    some = labels[spread_rows(len(labels), JACOBIAN_ROWS)]
-    chunks = [some[i : i + JACOBIAN_CHUNK] for i in range(0, len(some), JACOBIAN_CHUNK)]
-    return sum(model.jacobian(chunk).sum(axis=0) for chunk in chunks) / len(some)
 
 
 def _weights(spectra: Spectra) -> np.ndarray:
