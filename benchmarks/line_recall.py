@@ -1,6 +1,6 @@
 """Recall of missing lines by depth, for masked fractions and noise, as a table and a figure.
 
-``python -m benchmarks.line_recall [--figure-only]`` measures pairs of domains as
+``python -m benchmarks.line_recall [--figure-only] [--size N P] [--seeds ...]`` measures pairs of domains as
 ``line_attribution.py`` does, smaller ones, writes ``benchmarks/results/line_recall.csv`` and draws
 ``docs/_static/line_recall.svg`` from it; with ``--figure-only`` it draws what the file holds.
 
@@ -32,11 +32,11 @@ DEPTHS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0)
 FEWEST = 4  # lines of a bin that a point in the figure rests on
 
 
-def measure(fraction: float, lowest: float) -> Table:
+def measure(fraction: float, lowest: float, seeds, size) -> Table:
     """Return how many lines of every depth were missing, and found, in all seeds of a case."""
     verdicts = []
-    for seed in SEEDS:
-        pair, *parts = make(seed, fraction, lowest, size=SIZE)
+    for seed in seeds:
+        pair, *parts = make(seed, fraction, lowest, size=size)
         verdicts.append(Verdict(find(pair, *parts)[0].table, pair))
     hit, depth, right = (
         np.concatenate([getattr(v, name) for v in verdicts]) for name in ("hit", "depth", "right")
@@ -84,12 +84,14 @@ def main() -> None:
     """Measure every case, and draw."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--figure-only", action="store_true", help="draw what the file holds")
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--size", nargs=2, type=int, default=SIZE, metavar=("SPECTRA", "PIXELS"))
     options = parser.parse_args()
     torch.set_num_threads(1)
     if not options.figure_only:
         parts = []
         for case in CASES:
-            parts.append(measure(*case))
+            parts.append(measure(*case, options.seeds, options.size))
             print(parts[-1], flush=True)
             vstack(parts).write(TABLE, format="ascii.csv", overwrite=True)
     draw(Table.read(TABLE, format="ascii.csv"))

@@ -40,8 +40,9 @@ class LineAttribution:
     emulator : SpectrumEmulator
         Fitted; labels to synthetic spectra.
     translator : CycleGANTranslator, LinearTranslator or MeanShiftTranslator
-        Fitted, on the same grid, to spectra that have the labels' distribution on both sides. The
-        false-discovery rate was measured to hold with a mean shift, and not with a CycleGAN.
+        Fitted, on the same grid, to spectra that have the labels' distribution on both sides. It
+        must follow as many labels as the emulator; whether it moves stars along them doesn't
+        matter.
     owners : sequence of str, default=None
         Labels that lines can belong to. None takes all but ``teff``, ``logg``, ``vturb``,
         ``vmic``, ``vmacro`` and ``vsini``, which change all lines. These, where asked for, may
@@ -90,6 +91,15 @@ class LineAttribution:
     where they are inferred (pixels with significant residuals are left out of it, in several
     rounds). Errors come from the scatter between stars [1]_, smoothed as the residuals are, and
     are raised to the scatter of all pixels where that is larger.
+
+    The labels' model is never quite right, and a translator may turn stars into other stars, which
+    unpaired spectra don't forbid. Then labels run too fast or too slow, or follow each other, by
+    one matrix B for all pixels, and slopes change by :math:`J_j B`. Most lines are in both
+    domains, so a robust regression of the slopes on the emulator's Jacobian tells B, and it is
+    taken off. How slopes scatter at these lines tells how exact the emulator's derivatives are,
+    and an error in proportion to the derivative is added: that a line is there, but a little
+    stronger, is no discovery.
+
     Lines are local maxima of the significance. Their null distribution is known in closed
     form [2]_, and the false-discovery rate is controlled over all pixels and owners [3]_.
 
