@@ -1,8 +1,9 @@
 """Recall of missing lines by depth, for masked fractions and noise, as a table and a figure.
 
-``python -m benchmarks.line_recall [--figure-only] [--size N P] [--seeds ...]`` measures pairs of domains as
-``line_attribution.py`` does, smaller ones, writes ``benchmarks/results/line_recall.csv`` and draws
-``docs/_static/line_recall.svg`` from it; with ``--figure-only`` it draws what the file holds.
+``python -m benchmarks.line_recall [--figure-only] [--seeds ...] [--size N P]`` measures pairs of
+domains as ``line_attribution.py`` does, smaller ones, writes ``benchmarks/results/line_recall.csv``
+and draws ``docs/_static/line_recall.svg`` from it; with ``--figure-only`` it draws what the file
+holds.
 
 A row is a bin of depth of the missing lines of all seeds of a case: how many there are, and how
 many were found; ``all_found`` and ``all_wrong`` count lines in the list of that case, in every row.
