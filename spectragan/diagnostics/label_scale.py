@@ -10,7 +10,7 @@ from spectragan.diagnostics.line_slopes import Slopes, smooth_rows
 HUBER = 1.345  # standard errors from which a pixel counts less: 95 % efficient without outliers
 N_ROUNDS = 30
 WIDEST = 1.0  # by which a label may run too fast or slow, in units of its own spread
-STRONG = 2.0  # means over all pixels: derivatives beyond are those of a line's core
+STRONG = 3.0  # means over all pixels: derivatives beyond are those of a line's core
 MAD_TO_SIGMA = 1.4826  # of a Gaussian
 
 
