@@ -1,14 +1,16 @@
 """Missing lines: recall, precision and the false-discovery rate of `LineAttribution`.
 
-``python benchmarks/line_attribution.py [--parts seeds null curves translators] [--output FILE]``
+``python benchmarks/line_attribution.py [--parts ...] [--seeds ...] [--size N P] [--output FILE]``
 
-* ``seeds``: 30 % of the lines of 12 elements masked, S/N 50-250, ten seeds; recall of missing lines
-  deeper than 2 %, precision, the share of wrong lines among all that are found at a false-discovery
-  rate of 5 %, and recall per element;
+* ``lines``: 30 % of the lines of 12 elements masked, S/N 50-250; recall of missing lines deeper
+  than 2 %, precision, the share of wrong lines among all that are found at a false-discovery rate
+  of 5 %, and recall per element;
 * ``null``: the same without missing lines: nothing should be found;
-* ``curves``: recall against masked fraction, lowest S/N and line depth;
-* ``translators``: labels inferred through other translators, and what the translator's own Jacobian
-  says, read off at a threshold as one does by eye.
+* ``cyclegan``, ``cyclegan-null``: both, with labels inferred through a trained translator;
+* ``translators``: one pair, several translators, and what the translator's own Jacobian says, read
+  off at a threshold as one does by eye.
+
+Curves of recall are in ``line_recall.py``.
 
 A line that is found is right if the domains differ by a line of the same element within one
 resolution element (13 km/s). A missing line is found if the table has such a line. Found lines
@@ -17,9 +19,8 @@ without an owner count as neither. True labels of the observed stars are used no
 
 import argparse
 import time
-from collections import Counter, defaultdict
+from collections import Counter
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
 from platform import machine, python_version
 
@@ -40,22 +41,19 @@ from spectragan import (
 from spectragan.datasets import make_line_domains
 
 SEEDS = range(10)
-N_SPECTRA, N_PIXELS, N_EMULATOR = 1500, 2000, 800
+SIZE = 4000, 4000  # spectra a side, pixels
+N_EMULATOR = 800
 RESOLUTION_ELEMENT = 13.3  # km/s
 DEEP = 0.02
-FRACTIONS = (0.05, 0.1, 0.2, 0.3, 0.5)
-LOWEST_SNRS = (35, 70, 140)
-CURVE_SEEDS = (20, 21)
-DEPTHS = (0.0, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 1.0)
 EYE = (5, 10, 20)  # robust standard deviations of the whole Jacobian
 
 
-def make(seed: int, fraction: float = 0.3, lowest: float = 50.0):
-    """Make a pair of domains, and fit an emulator and the plainest translator."""
+def make(seed: int, fraction: float = 0.3, lowest: float = 50.0, size=SIZE, network: bool = False):
+    """Make a pair of domains, and fit an emulator and a translator: the plainest, or a network."""
     pair = make_line_domains(
-        N_SPECTRA,
-        N_SPECTRA,
-        n_pixels=N_PIXELS,
+        size[0],
+        size[0],
+        n_pixels=size[1],
         masked_fraction=fraction,
         snr=(lowest, 250.0),
         random_state=seed,
@@ -63,7 +61,10 @@ def make(seed: int, fraction: float = 0.3, lowest: float = 50.0):
     labels = Table(dict(zip(pair.label_names, pair.labels_synthetic.T, strict=True)))
     emulator = SpectrumEmulator(random_state=0, verbose=0)
     emulator.fit(labels[:N_EMULATOR], pair.synthetic[:N_EMULATOR])
-    return pair, labels, emulator, MeanShiftTranslator().fit(pair.synthetic, pair.observed)
+    translator = MeanShiftTranslator()
+    if network:
+        translator = CycleGANTranslator(n_shared=15, n_components=40, random_state=0, verbose=0)
+    return pair, labels, emulator, translator.fit(pair.synthetic, pair.observed)
 
 
 def find(pair, labels, emulator, translator):
@@ -93,21 +94,25 @@ class Verdict:
         deep = self.depth > DEEP
         wrong = np.count_nonzero(~self.right)
         return (
-            f"{deep.sum()} | {self.hit[deep].mean():.3f} | "
-            f"{self.right[self.deep_found].mean():.3f} | {len(self.right)} | {wrong} "
+            f"{deep.sum()} | {_share(self.hit[deep])} | "
+            f"{_share(self.right[self.deep_found])} | {len(self.right)} | {wrong} "
             f"| {wrong / max(1, len(self.right)):.3f}"
         )
 
 
-def seed_rows(seeds) -> tuple[list[str], list[str]]:
-    """Measure ten pairs; return their table, and that of elements."""
+def _share(true: np.ndarray) -> str:
+    return f"{true.mean():.3f}" if len(true) else "-"
+
+
+def seed_rows(seeds, size, network: bool = False) -> tuple[list[str], list[str]]:
+    """Measure pairs with missing lines; return their table, and that of elements."""
     rows = [
         "| seed | missing lines > 2 % | recall | precision > 2 % | found | wrong | share | CPU s |",
         "|---|---|---|---|---|---|---|---|",
     ]
     verdicts = []
     for seed in seeds:
-        pair, labels, emulator, translator = make(seed)
+        pair, labels, emulator, translator = make(seed, size=size, network=network)
         found, seconds = find(pair, labels, emulator, translator)
         verdicts.append(Verdict(found.table, pair))
         rows.append(f"| {seed} | {verdicts[-1].cells()} | {seconds:.0f} |")
@@ -129,38 +134,16 @@ def element_rows(verdict: Verdict) -> list[str]:
     return rows
 
 
-def null_rows(seeds) -> list[str]:
+def null_rows(seeds, size, network: bool = False) -> list[str]:
     """Measure pairs without missing lines."""
-    rows = ["| seed | lines found |", "|---|---|"]
+    rows, counts = ["| seed | lines found |", "|---|---|"], []
     for seed in seeds:
-        found, _ = find(*make(seed, fraction=0.0))
-        rows.append(f"| {seed} | {len(found)} |")
+        found, _ = find(*make(seed, 0.0, size=size, network=network))
+        counts.append(len(found))
+        rows.append(f"| {seed} | {counts[-1]} |")
         print(rows[-1], flush=True)
-    return rows
-
-
-def curve_rows() -> list[str]:
-    """Measure recall against masked fraction and S/N, by depth."""
-    heads = [f"{low:g}-{high:g}" for low, high in pairwise(DEPTHS)]
-    rows = [
-        f"| masked | lowest S/N | wrong | {' | '.join(heads)} |",
-        "|---|---|---|" + "---|" * len(heads),
-    ]
-    cases = [(fraction, 50) for fraction in FRACTIONS] + [(0.3, snr) for snr in LOWEST_SNRS]
-    for fraction, snr in cases:
-        hits, wrong = defaultdict(list), []
-        for seed in CURVE_SEEDS:
-            pair, *parts = make(seed, fraction, snr)
-            verdict = Verdict(find(pair, *parts)[0].table, pair)
-            wrong.extend(~verdict.right)
-            for hit, place in zip(
-                verdict.hit, np.searchsorted(DEPTHS, verdict.depth) - 1, strict=True
-            ):
-                hits[place].append(hit)
-        cells = [f"{np.mean(hits[i]):.2f} ({len(hits[i])})" if hits[i] else "-" for i in range(7)]
-        rows.append(f"| {fraction} | {snr} | {np.mean(wrong):.3f} | {' | '.join(cells)} |")
-        print(rows[-1], flush=True)
-    return rows
+    some = np.count_nonzero(counts)
+    return [*rows, f"| all | {sum(counts)}, in {some} of {len(counts)} pairs |"]
 
 
 def eye_table(emulator, translator, labels, threshold: float) -> Table:
@@ -188,9 +171,9 @@ def eye_table(emulator, translator, labels, threshold: float) -> Table:
     )
 
 
-def translator_rows(seed: int = 0) -> list[str]:
+def translator_rows(seed: int, size) -> list[str]:
     """Measure one pair with labels inferred through several translators, and their own words."""
-    pair, labels, emulator, shift = make(seed)
+    pair, labels, emulator, shift = make(seed, size=size)
     translators = {
         "mean shift": shift,
         "linear, 40 components": LinearTranslator(40).fit(pair.synthetic, pair.observed),
@@ -217,32 +200,40 @@ def translator_rows(seed: int = 0) -> list[str]:
     return rows
 
 
+def part_rows(part: str, seeds, size) -> list[str]:
+    """Measure one part; return its heading and tables."""
+    network = part.startswith("cyclegan")
+    words = ", labels inferred through a CycleGAN" if network else ""
+    if part.endswith("null"):
+        return [f"## No missing lines{words}", "", *null_rows(seeds, size, network)]
+    if part == "translators":
+        return ["## Translators", "", *translator_rows(seeds[0], size)]
+    rows, elements = seed_rows(seeds, size, network)
+    return [f"## 30 % of the lines masked, S/N 50-250{words}", "", *rows, "", *elements]
+
+
 def main() -> None:
     """Print the tables asked for, and write them to a file on request."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parts = ("seeds", "null", "curves", "translators")
+    parts = ("lines", "null", "cyclegan", "cyclegan-null", "translators")
     parser.add_argument("--parts", nargs="+", choices=parts, default=parts)
+    parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS))
+    parser.add_argument("--size", nargs=2, type=int, default=SIZE, metavar=("SPECTRA", "PIXELS"))
     parser.add_argument("--output", type=Path, default=None, help="Markdown file to write")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    blocks = [
-        f"{date.today()}, {machine()}, one thread, Python {python_version()}, "
-        f"torch {torch.__version__}, spectragan {spectragan.__version__}. {N_SPECTRA} spectra of "
-        f"{N_PIXELS} pixels in each domain, 12 elements, {N_PIXELS // 10} lines."
+    lines = [
+        "# Line attribution",
+        "",
+        f"{date.today()}, {machine()}, 1 thread, Python {python_version()}, "
+        f"torch {torch.__version__}, spectragan {spectragan.__version__}. {options.size[0]} "
+        f"spectra of {options.size[1]} pixels a side, 12 elements, {options.size[1] // 10} lines.",
     ]
-    if "seeds" in options.parts:
-        seeds, elements = seed_rows(SEEDS)
-        blocks += ["## 30 % of the lines masked, S/N 50-250", *seeds, "", *elements]
-    if "null" in options.parts:
-        blocks += ["## No missing lines", *null_rows(SEEDS)]
-    if "curves" in options.parts:
-        blocks += ["## Recall by depth of the line (number of lines)", *curve_rows()]
-    if "translators" in options.parts:
-        blocks += ["## Translators", *translator_rows()]
-    text = "\n".join(["# Line attribution", "", *blocks]).replace("\n##", "\n\n##")
-    print(text)
-    if options.output is not None:
-        options.output.write_text(text + "\n")
+    for part in options.parts:
+        lines += ["", *part_rows(part, options.seeds, options.size)]
+        if options.output is not None:
+            options.output.write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from spectragan.diagnostics.label_inference import Linearization, StarModel, infer_labels
+from spectragan.diagnostics.label_scale import without_label_errors
 from spectragan.diagnostics.line_owners import LEAST_RELIABILITY, Owners
 from spectragan.diagnostics.line_slopes import PixelFolds, Slopes, crossfit_slopes
 
@@ -15,6 +16,9 @@ SCREENS = (20.0, 8.0, 5.0, 5.0)
 SCREENING_ROWS = 800  # spectra that find such pixels
 MOST_LOST = 0.9  # of the pixels: a model that fails nearly everywhere must still tell labels
 MAD_TO_SIGMA = 1.4826  # of a Gaussian
+
+JACOBIAN_ROWS = 256  # labels that Jacobians are averaged over
+JACOBIAN_CHUNK = 32
 
 EXCESS_SIGMAS = 5.0  # of the scatter between pixels, that of noise and response
 
@@ -28,7 +32,7 @@ class AttributionStars:
     ----------
     flux, weights : ndarray of shape (n_spectra, n_pixels)
     labels : ndarray of shape (n_samples, n_labels)
-        A sample of the stars' labels as a population.
+        A sample of the stars' labels as a population; kept.
     emulator, translated : SpectrumEmulator, ObservedEmulator
         What residuals are taken from, and what labels are inferred with.
     folds : PixelFolds
@@ -54,7 +58,7 @@ class AttributionStars:
         self.synthetic = StarModel(emulator, flux.shape[1], degree)
         self.translated = StarModel(translated, flux.shape[1], degree)
         self.population = self.translated.population(labels)
-        self.n_labels = labels.shape[1]
+        self.labels, self.n_labels = labels, labels.shape[1]
 
     def screen(self) -> np.ndarray:
         """Return which pixels the translated model describes, (n_pixels,) of bool."""
@@ -114,6 +118,45 @@ class AttributionStars:
 
         flux, weights = self.flux[rows], self.weights[rows]
         return crossfit_slopes(model, flux, weights, features_of, self.folds, sigmas)
+
+    def differences(self, stars: Linearization, owners: Owners) -> list[Slopes]:
+        """Return how observed stars differ from the emulator, without what wrong labels make.
+
+        Parameters
+        ----------
+        stars : Linearization
+            Of all of them.
+        owners : Owners
+
+        Returns
+        -------
+        slopes : two Slopes
+            Of the residuals, and of the residuals averaged over a line's width.
+        """
+        sigmas = 0.0, self.sigma
+        slopes = self.slopes(slice(None), stars, self.synthetic, owners, sigmas)
+        plain = np.zeros((len(self.labels), len(self.population.mean)))
+        plain[:, : self.n_labels] = self.labels
+        basis = mean_jacobian(self.synthetic, plain) * self.population.spread
+        matrix = feature_matrix(self.n_labels, owners)
+        return without_label_errors(slopes, sigmas, basis, matrix, len(owners.groups))
+
+
+def mean_jacobian(model: Any, labels: np.ndarray) -> np.ndarray:
+    """Return derivatives averaged over labels.
+
+    Parameters
+    ----------
+    model : SpectrumEmulator, ObservedEmulator or StarModel
+    labels : ndarray of shape (n_samples, n_labels)
+
+    Returns
+    -------
+    jacobian : ndarray of shape (n_pixels, n_labels)
+    """
+    some = labels[spread_rows(len(labels), JACOBIAN_ROWS)]
+    chunks = [some[i : i + JACOBIAN_CHUNK] for i in range(0, len(some), JACOBIAN_CHUNK)]
+    return sum(model.jacobian(chunk).sum(axis=0) for chunk in chunks) / len(some)
 
 
 def feature_matrix(n_labels: int, owners: Owners) -> np.ndarray:

@@ -288,6 +288,19 @@ class StarModel:
         jacobian[:, -1] = bend * factor
         return flux * factor, jacobian
 
+    def jacobian(self, parameters: np.ndarray) -> np.ndarray:
+        """Return the derivatives alone, with parameters last, as emulators have them.
+
+        Parameters
+        ----------
+        parameters : ndarray of shape (n_spectra, n_parameters)
+
+        Returns
+        -------
+        jacobian : ndarray of shape (n_spectra, n_pixels, n_parameters)
+        """
+        return self.with_jacobian(parameters)[1].swapaxes(1, 2)
+
     def _split(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         n = self.n_labels
         return parameters[:, :n], parameters[:, n:-1], parameters[:, -1:]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from spectragan.diagnostics.attribution_result import gather
-from spectragan.diagnostics.attribution_stars import AttributionStars, spread_rows
+from spectragan.diagnostics.attribution_stars import AttributionStars, mean_jacobian
 from spectragan.diagnostics.line_owners import Owners, choose_owners, group_owners
 from spectragan.diagnostics.line_slopes import PixelFolds
 from spectragan.diagnostics.line_table import FWHM_PER_SIGMA, estimate_sigma
@@ -22,8 +22,6 @@ from spectragan.spectra.validation import check_count
 
 BLOCK = 25.0  # sigmas of a line: few pixels are near the edge of a block
 REACH = 3.0  # sigmas of a line around a block that are left out with it
-JACOBIAN_ROWS = 256  # labels that Jacobians are averaged over
-JACOBIAN_CHUNK = 32
 MIN_SPECTRA = 50
 # Of spectra without errors, in units of their own: the residuals then say how large these are.
 UNKNOWN_SNR = 1e4
@@ -42,8 +40,9 @@ class LineAttribution:
     emulator : SpectrumEmulator
         Fitted; labels to synthetic spectra.
     translator : CycleGANTranslator, LinearTranslator or MeanShiftTranslator
-        Fitted, on the same grid, to spectra that have the labels' distribution on both sides. The
-        false-discovery rate was measured to hold with a mean shift, and not with a CycleGAN.
+        Fitted, on the same grid, to spectra that have the labels' distribution on both sides. It
+        must follow as many labels as the emulator; whether it moves stars along them doesn't
+        matter.
     owners : sequence of str, default=None
         Labels that lines can belong to. None takes all but ``teff``, ``logg``, ``vturb``,
         ``vmic``, ``vmacro`` and ``vsini``, which change all lines. These, where asked for, may
@@ -92,6 +91,15 @@ class LineAttribution:
     where they are inferred (pixels with significant residuals are left out of it, in several
     rounds). Errors come from the scatter between stars [1]_, smoothed as the residuals are, and
     are raised to the scatter of all pixels where that is larger.
+
+    The labels' model is never quite right, and a translator may turn stars into other stars, which
+    unpaired spectra don't forbid. Then labels run too fast or too slow, or follow each other, by
+    one matrix B for all pixels, and slopes change by :math:`J_j B`. Most lines are in both
+    domains, so a robust regression of the slopes on the emulator's Jacobian tells B, and it is
+    taken off. How slopes scatter at these lines tells how exact the emulator's derivatives are,
+    and an error in proportion to the derivative is added: that a line is there, but a little
+    stronger, is no discovery.
+
     Lines are local maxima of the significance. Their null distribution is known in closed
     form [2]_, and the false-discovery rate is controlled over all pixels and owners [3]_.
 
@@ -180,7 +188,7 @@ class LineAttribution:
         )
         sample = self._sample(labels)
         synthetic, translated = (
-            _mean_jacobian(model, sample) for model in (self.emulator, self._translated)
+            mean_jacobian(model, sample) for model in (self.emulator, self._translated)
         )
         self._warn_of_rank(sample)
         sigma = estimate_sigma(synthetic)
@@ -204,13 +212,12 @@ class LineAttribution:
         told = inferred.reliability(stars.population)[: stars.n_labels]
         owners = group_owners(means, told, self._candidates)
         self._warn_of_unattributable(owners)
-        slopes = stars.slopes(slice(None), inferred, stars.synthetic, owners, (0.0, sigma))
         return gather(
             stars,
             inferred,
             owners,
             (synthetic, translated),
-            slopes,
+            stars.differences(inferred, owners),
             used=used,
             emulator=self.emulator,
             fdr=self.fdr,
@@ -264,13 +271,6 @@ class LineAttribution:
                 AttributionWarning,
                 stacklevel=3,
             )
-
-
-def _mean_jacobian(model: Any, labels: np.ndarray) -> np.ndarray:
-    """Return derivatives averaged over labels, (n_pixels, n_labels)."""
-    some = labels[spread_rows(len(labels), JACOBIAN_ROWS)]
-    chunks = [some[i : i + JACOBIAN_CHUNK] for i in range(0, len(some), JACOBIAN_CHUNK)]
-    return sum(model.jacobian(chunk).sum(axis=0) for chunk in chunks) / len(some)
 
 
 def _weights(spectra: Spectra) -> np.ndarray:
