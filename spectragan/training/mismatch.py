@@ -17,7 +17,7 @@ MIN_PIXELS = 50  # that both domains have
 LEAST_SEEN, LEAST_SHARE = 10, 0.05  # spectra in which a pixel must be good
 SAMPLE_ROWS = 2000  # of each domain, from which manifold and gap are learned
 SCALE_ERROR = 0.1  # of log widths: broader lines shrink latents
-LEVEL = 0.05  # of false alarms; an unseen mismatch costs more than needless matching
+LEVEL = 0.01  # of false alarms: stricter than usual, for part of the errors is assumed
 MAX_LOG_RATIO = 6.0
 
 
@@ -50,7 +50,7 @@ class LabelMismatch:
 
     @property
     def is_significant(self) -> bool:
-        """Whether the distributions differ: `p_value` is below 0.05."""
+        """Whether the distributions differ: `p_value` is below 0.01."""
         return self.p_value < LEVEL
 
     @property
