@@ -33,8 +33,9 @@ def resolve_device(device: str | torch.device = "auto") -> torch.device:
         resolved = torch.device(device)
     except (RuntimeError, TypeError) as error:
         raise ValueError(
-            f'`device` must be "auto" or a torch device name; got {device!r}; use "auto" to pick '
-            "the fastest device there is."
+            f'`device` must be "auto" or a torch device name (or "accelerate", where processes can '
+            f'share a training: in CycleGANTranslator); got {device!r}; use "auto" to pick the '
+            "fastest device there is."
         ) from error
     if not _is_available(resolved):
         raise ValueError(
