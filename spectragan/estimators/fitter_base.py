@@ -146,7 +146,7 @@ class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
 
     def _fits(self, X: Any, *, quiet: bool = False) -> Iterator[tuple[Spectra, LabelFit]]:
         """Yield spectra and their fits, chunk by chunk, errors inflated."""
-        shape = getattr(X, "shape", None) or ()
+        shape: tuple[int, ...] = getattr(X, "shape", None) or ()
         total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
         hidden = quiet or not self.verbose or total <= self.chunk_size
         with tqdm(total=total, desc="fits", unit="star", file=sys.stderr, disable=hidden) as bar:

@@ -203,7 +203,7 @@ class BaseEnsemble(BaseTranslator):
         chosen = rng.integers(len(self.members_), size=(n_draws, len(flux)))
         draws = np.empty((n_draws, *flux.shape))
         scale = max(scale_at(self.factors_, ONE_SIGMA), SMALLEST)
-        larger = scale_at(self.offset_factors_, ONE_SIGMA) / scale
+        larger = scale_at(getattr(self, "offset_factors_", self.factors_), ONE_SIGMA) / scale
         for k, member in enumerate(self.members_):
             shared, codes = member._encode(flux, SYNTHETIC).shared, _codes(member)
             steps = offset_steps(member) * larger
@@ -234,7 +234,9 @@ class BaseEnsemble(BaseTranslator):
 
     def _std(self, seen: np.ndarray, unseen: np.ndarray, coverage: float = ONE_SIGMA) -> np.ndarray:
         """Return what the standard deviation of normal errors would be, for a coverage."""
-        member, offset = (scale_at(f, coverage) for f in (self.factors_, self.offset_factors_))
+        # Files of earlier versions have neither the errors along the labels nor their factors.
+        of_offset = getattr(self, "offset_factors_", self.factors_)
+        member, offset = scale_at(self.factors_, coverage), scale_at(of_offset, coverage)
         return np.sqrt(member**2 * (seen + self.floor_) + offset**2 * unseen)
 
     def _moments(self, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

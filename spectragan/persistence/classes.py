@@ -130,7 +130,7 @@ CLASSES: dict[str, Entry] = {
             "n_split_": "count t",
             "floor_": "number",
             "factors_": "array 10",
-            "offset_factors_": "array 10",
+            "offset_factors_?": "array 10",
         },
     ),
     "SpectrumEmulator": Entry(

@@ -54,12 +54,14 @@ class Players:
         translator: TranslatorNetwork = module  # type: ignore[assignment]
         functions: list[Callable[..., Any]] = [translator.encode, translator.decode, critic.forward]
         dtype = PRECISIONS[precision]
-        if dtype is not None:
-            functions = [_lowered(function, device.type, dtype) for function in functions]
-        self.judge_eagerly = functions[2]
+        eagerly = functions[2]
         if compiled:
             functions = [torch.compile(f, backend=BACKEND, dynamic=False) for f in functions]
-        self.encode, self.decode, self.judge = functions
+        used = [*functions, eagerly]
+        if dtype is not None:
+            # Around what is compiled: a graph per function, not one for all that are lowered.
+            used = [_lowered(function, device.type, dtype) for function in used]
+        self.encode, self.decode, self.judge, self.judge_eagerly = used
 
 
 def check_precision(precision: str, device: torch.device) -> None:
