@@ -202,11 +202,11 @@ class BaseEnsemble(BaseTranslator):
         rng = make_rng(random_state)
         chosen = rng.integers(len(self.members_), size=(n_draws, len(flux)))
         draws = np.empty((n_draws, *flux.shape))
-        scale = max(scale_at(self.factors_, ONE_SIGMA), SMALLEST)
-        larger = scale_at(getattr(self, "offset_factors_", self.factors_), ONE_SIGMA) / scale
+        member_scale, offset_scale = self._factors(ONE_SIGMA)
+        scale = max(member_scale, SMALLEST)
         for k, member in enumerate(self.members_):
             shared, codes = member._encode(flux, SYNTHETIC).shared, _codes(member)
-            steps = offset_steps(member) * larger
+            steps = offset_steps(member) * offset_scale / scale
             for draw in range(n_draws):
                 rows = chosen[draw] == k
                 split = None if codes is None else codes[rng.integers(len(codes), size=rows.sum())]
@@ -232,11 +232,15 @@ class BaseEnsemble(BaseTranslator):
         parts = (flux[i : i + CHUNK_ROWS] for i in range(0, len(flux), CHUNK_ROWS))
         return np.vstack([self._std(*self._moments(part)[1:]) for part in parts])
 
+    def _factors(self, coverage: float) -> tuple[float, float]:
+        """Return factors on what members show, and on the error along the labels."""
+        # Files of earlier versions have no such errors, and no factors for them.
+        of_offset = getattr(self, "offset_factors_", self.factors_)
+        return scale_at(self.factors_, coverage), scale_at(of_offset, coverage)
+
     def _std(self, seen: np.ndarray, unseen: np.ndarray, coverage: float = ONE_SIGMA) -> np.ndarray:
         """Return what the standard deviation of normal errors would be, for a coverage."""
-        # Files of earlier versions have neither the errors along the labels nor their factors.
-        of_offset = getattr(self, "offset_factors_", self.factors_)
-        member, offset = scale_at(self.factors_, coverage), scale_at(of_offset, coverage)
+        member, offset = self._factors(coverage)
         return np.sqrt(member**2 * (seen + self.floor_) + offset**2 * unseen)
 
     def _moments(self, flux: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
