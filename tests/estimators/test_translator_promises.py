@@ -71,11 +71,14 @@ def test_inverse_translation_closes_the_gap_too(mock, quick):
     assert error < 0.7 * mock.raw_gap
 
 
-def test_zero_epochs_is_the_linear_start_that_training_improves(mock, quick):
+def test_zero_epochs_is_the_settled_start_that_training_improves(mock, quick):
     start = quick(max_epochs=0).fit(mock.synthetic, mock.observed)
     trained = quick(max_epochs=8, steps_per_epoch=None).fit(mock.synthetic, mock.observed)
     assert start.history_ == {}
-    assert rms(trained, mock) < 0.7 * rms(start, mock)
+    linear = LinearTranslator().fit(mock.synthetic, mock.observed)
+    # Where mean labels were settled, most of what chance did to the linear map is mended.
+    assert rms(start, mock) < 0.7 * rms(linear, mock)
+    assert rms(trained, mock) < 0.8 * rms(start, mock)
 
 
 @every_translator
