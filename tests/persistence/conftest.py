@@ -153,7 +153,7 @@ def answers(domains):
 
 
 NAMES = ("CycleGANTranslator", "StarNetRegressor", "SpectrumEmulator", "Resampler", "conv")
-MOST_SECONDS = 6.0  # of CPU time for one file, on a busy machine; the largest have 4 MB of header
+MOST_SECONDS = 3.0  # of CPU time for one file; the largest have 4 MB of header
 DIGEST = len(BEGIN) + len(f'{FORMAT_VERSION}","sha256":"')
 
 
