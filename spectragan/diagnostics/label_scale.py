@@ -4,14 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from spectragan.diagnostics.empirical_null import extra_scatter
+from spectragan.diagnostics.empirical_null import MAD_TO_SIGMA, extra_scatter
 from spectragan.diagnostics.line_slopes import Slopes, smooth_rows
 
 HUBER = 1.345  # standard errors from which a pixel counts less: 95 % efficient without outliers
 N_ROUNDS = 30
 WIDEST = 1.0  # by which a label may run too fast or slow, in units of its own spread
 STRONG = 3.0  # means over all pixels: derivatives beyond are those of a line's core
-MAD_TO_SIGMA = 1.4826  # of a Gaussian
 
 
 def without_label_errors(

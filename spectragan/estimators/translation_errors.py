@@ -250,10 +250,10 @@ class BaseEnsemble(BaseTranslator):
         second over the error along the labels that all spectra share.
         """
         means = np.array([member._translate(flux, SYNTHETIC) for member in self.members_])
-        seen = np.mean([_split_variance(member, flux) for member in self.members_], axis=0)
+        pairs = list(zip(self.members_, means, strict=True))
+        seen = np.mean([_split_variance(m, flux, middle) for m, middle in pairs], axis=0)
         if len(means) > 1:
             seen = seen + means.var(axis=0, ddof=1)
-        pairs = zip(self.members_, means, strict=True)
         unseen = np.mean([_offset_variance(m, flux, middle) for m, middle in pairs], axis=0)
         return means.mean(axis=0), seen, unseen
 
@@ -294,14 +294,13 @@ def _offset_variance(member: Any, flux: np.ndarray, translated: np.ndarray) -> n
     return variance
 
 
-def _split_variance(member: Any, flux: np.ndarray) -> Any:
+def _split_variance(member: Any, flux: np.ndarray, translated: np.ndarray) -> Any:
     """Return the variance over split latents, (n_spectra, n_pixels); 0 where there are none."""
     codes = _codes(member)
     if codes is None or len(codes) < 2 or not codes.shape[1]:
         return np.zeros(flux.shape)
     shared, total, square = member._encode(flux, SYNTHETIC).shared, 0.0, 0.0
-    middle = member._translate(flux, SYNTHETIC)
     for code in codes:
-        away = member._decode(shared, np.tile(code, (len(flux), 1)), OBSERVED) - middle
+        away = member._decode(shared, np.tile(code, (len(flux), 1)), OBSERVED) - translated
         total, square = total + away, square + away**2
     return (square - total**2 / len(codes)) / (len(codes) - 1)
