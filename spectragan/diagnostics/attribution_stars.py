@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from spectragan.diagnostics.empirical_null import MAD_TO_SIGMA
 from spectragan.diagnostics.label_inference import Linearization, StarModel, infer_labels
 from spectragan.diagnostics.label_scale import without_label_errors
 from spectragan.diagnostics.line_owners import LEAST_RELIABILITY, Owners
@@ -15,7 +16,6 @@ from spectragan.diagnostics.line_slopes import PixelFolds, Slopes, crossfit_slop
 SCREENS = (20.0, 8.0, 5.0, 5.0)
 SCREENING_ROWS = 800  # spectra that find such pixels
 MOST_LOST = 0.9  # of the pixels: a model that fails nearly everywhere must still tell labels
-MAD_TO_SIGMA = 1.4826  # of a Gaussian
 
 JACOBIAN_ROWS = 256  # labels that Jacobians are averaged over
 JACOBIAN_CHUNK = 32

@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from spectragan.diagnostics.empirical_null import MAD_TO_SIGMA
+
 CHUNK_ROWS = 64  # spectra whose derivatives are in memory at a time
-MAD_TO_SIGMA = 1.4826  # of a Gaussian
 LEAST_VARIANCE = 1.0  # in units of the errors given: these are believed, unless too small
 CONTINUUM_SPREAD = 0.01  # of the continuum: spectra are normalised
 BROADENING_SPREAD = 0.2  # pixels squared: spectra are brought to one resolution
