@@ -57,9 +57,10 @@ class OutOfDistribution(SummaryMixin):
         table : str
             Three lines.
         """
+        judged = np.isfinite(self.p_value).sum()
         return "\n".join(
             [
-                f"{'flagged':<20}{self.is_out.sum()} of {len(self.is_out)} ({self.share:.1%})",
+                f"{'flagged':<20}{self.is_out.sum()} of {judged} ({self.share:.1%})",
                 f"{'by chance':<20}{self.false_alarm_rate:.1%}",
                 f"{'reference':<20}{self.n_reference} spectra",
             ]

@@ -114,7 +114,8 @@ class CycleGANTranslator(BaseNetworkTranslator):
     subspace_ : Subspace
         Means of both domains, and joint components.
     history_ : dict of str to list
-        One value per epoch for every loss term, the critics, and the six validation scores.
+        One value per epoch for every loss term, the critics, and the six validation scores: of the
+        game, before mean labels are settled.
     mismatch_ : LabelMismatch or None
         How far the label distributions of both domains differ, with errors; None where there are
         too few spectra to tell.
