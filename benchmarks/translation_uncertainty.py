@@ -5,9 +5,9 @@ seeds (each with wrong lines of its own) with equal and with shifted labels,
 
 * the share of pixels of held-out stars whose noise-free flux lies within the 68 % and 95 %
   intervals of a `TranslatorEnsemble`: not calibrated, calibrated without pairs, and with pairs;
-* the share of true labels within 68 % and 95 % of `ParameterFitter`: formal errors, with the
-  translation's error from 200 reference stars (no data needed) and from held-out stars without
-  labels, and with 250 labels on top.
+* the share of true labels of 2,000 stars within 68 % and 95 % of `ParameterFitter`: formal errors,
+  with the translation's error from 200 reference stars (no data needed) and from held-out stars
+  without labels, and with the labels of 250 or 2,000 stars on top.
 
 The truth is used for counting only. Trainings are short: 1000 spectra a side of 1500 pixels, 25
 epochs, five members. ``--models`` keeps fitted ensembles from one run to the next.
@@ -34,12 +34,9 @@ from spectragan import (
 from spectragan.datasets import make_mock_domains
 
 SEEDS, SHIFTS = (0, 1, 2), (0.0, 0.5)
-N_TRAIN, N_CALIBRATION, N_PIXEL_TEST, N_LABEL_TEST = 1000, 300, 200, 400
-CALIBRATION = slice(N_TRAIN, N_TRAIN + N_CALIBRATION)
-FEW = slice(N_TRAIN, N_TRAIN + 250)
-PIXEL_TEST = slice(N_TRAIN + N_CALIBRATION, N_TRAIN + N_CALIBRATION + N_PIXEL_TEST)
-LABEL_TEST = slice(N_TRAIN + N_CALIBRATION, N_TRAIN + N_CALIBRATION + N_LABEL_TEST)
-N_STARS = 2300
+N_TRAIN, N_TEST, N_STARS = 1000, 3000, 5000  # where observed stars of each kind begin, and end
+CALIBRATION, PIXEL_TEST = slice(N_TRAIN, N_TRAIN + 300), slice(N_TEST, N_TEST + 200)
+FEW, MANY, LABEL_TEST = slice(N_TRAIN, N_TRAIN + 250), slice(N_TRAIN, N_TEST), slice(N_TEST, None)
 SHARES = (0.6827, 0.95)
 CALIBRATIONS = {
     "none": None,
@@ -91,6 +88,7 @@ def label_rows(mock, ensemble: TranslatorEnsemble, name: str, seed: int) -> list
         "members, reference stars": (ensemble, ()),
         "members, held-out stars": (ensemble, (observed[CALIBRATION],)),
         "members, 250 labels": (ensemble, (observed[FEW], truth[FEW])),
+        "members, 2,000 labels": (ensemble, (observed[MANY], truth[MANY])),
     }
     for way, (translator, given) in ways.items():
         fitter = ParameterFitter(emulator, translator).fit(*given)
@@ -108,12 +106,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--output", type=Path, default=None, help="Markdown file to write")
     parser.add_argument("--models", type=Path, default=None, help="folder of fitted ensembles")
+    parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     parser.add_argument("--shifts", type=float, nargs="+", default=SHIFTS, help="of the labels")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     pixels, labels = [], []
     for shift in arguments.shifts:
-        for seed in SEEDS:
+        for seed in arguments.seeds:
             mock = make_mock_domains(
                 1000, N_STARS, n_pixels=1500, label_shift=shift, gap_seed=seed, random_state=seed
             )

@@ -50,8 +50,9 @@ class BaseEnsemble(BaseTranslator):
         pairs : bool, default=False
             Whether both are the same stars, row by row. Else the counterpart of every observed
             spectrum is inferred: the synthetic one that differs from it at as few pixels as
-            possible. That says nothing about errors along the labels, which keep the size that
-            the members' ``offset_covariance_`` gives them.
+            possible. It hides part of the error, so that errors can only be found too small. Of
+            those along the labels it says nothing: they keep the size that the members'
+            ``offset_covariance_`` gives them.
         method : {"likelihood", "conformal"}, default="likelihood"
             One factor on all standard deviations, under which the residuals are likeliest; or one
             for every coverage, by rank: that needs low noise or very many pixels.
@@ -84,7 +85,10 @@ class BaseEnsemble(BaseTranslator):
             self.factors_ = np.full(len(COVERAGES), likeliest_scale(*found[:3]))
         else:
             self.factors_ = conformal_scales(*found)
-        self.offset_factors_ = self.factors_ if pairs else np.ones(len(COVERAGES))
+        self.offset_factors_ = self.factors_
+        if not pairs:
+            self.factors_ = np.maximum(1.0, self.factors_)
+            self.offset_factors_ = np.ones(len(COVERAGES))
         return self
 
     def transform(

@@ -123,6 +123,17 @@ def test_inferred_counterparts_do_nearly_as_well(linear, pair):
     assert abs(coverage(linear, pair, 0.68) - 0.68) < min(before, 0.12)
 
 
+def test_counterparts_that_were_chosen_to_fit_make_no_error_smaller(linear, pair):
+    linear.floor_, floor = 100.0, linear.floor_
+    stars = slice(200, 350)
+    chosen = linear.calibrate(pair.synthetic, pair.observed[stars]).factors_
+    partners = pair.synthetic_of_observed[stars]
+    known = linear.calibrate(partners, pair.observed[stars], pairs=True).factors_
+    linear.floor_ = floor
+    assert (chosen == 1).all()
+    assert (known < 0.5).all()
+
+
 def test_calibration_ignores_what_is_masked(linear, pair):
     stars = slice(200, 350)
     observed, partners = pair.observed[stars], pair.synthetic_of_observed[stars]
