@@ -30,8 +30,8 @@ PUBLISHED |= {"adversarial": "bce", "learning_rate": 1e-4}
 NETWORKS: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
     "subspace (default)": ("subspace", {}, (4, 8, 16, 40, 80)),
     "conv": ("conv", {}, (1, 4, 8, 16)),
-    "conv-published, our losses": ("conv-published", {}, (1, 4, 16)),
-    "conv-published, published losses": ("conv-published", PUBLISHED, (1, 4, 16)),
+    "conv-published, our losses": ("conv-published", {}, (1,)),
+    "conv-published, published losses": ("conv-published", PUBLISHED, (1, 3)),
 }
 HEAD = """# Time to quality
 
