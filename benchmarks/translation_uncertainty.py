@@ -1,6 +1,6 @@
 """What errors of translated spectra are worth: coverage of pixels and of labels on mock domains.
 
-``python benchmarks/translation_uncertainty.py [--output FILE] [--models DIR]`` measures, for three
+``python benchmarks/translation_uncertainty.py [--output FILE] [--models DIR]`` measures, for six
 seeds (each with wrong lines of its own) with equal and with shifted labels,
 
 * the share of pixels of held-out stars whose noise-free flux lies within the 68 % and 95 %
@@ -33,7 +33,7 @@ from spectragan import (
 )
 from spectragan.datasets import make_mock_domains
 
-SEEDS, SHIFTS = (0, 1, 2), (0.0, 0.5)
+SEEDS, SHIFTS = range(6), (0.0, 0.5)
 N_TRAIN, N_TEST, N_STARS = 1000, 3000, 5000  # where observed stars of each kind begin, and end
 CALIBRATION, PIXEL_TEST = slice(N_TRAIN, N_TRAIN + 300), slice(N_TEST, N_TEST + 200)
 FEW, MANY, LABEL_TEST = slice(N_TRAIN, N_TRAIN + 250), slice(N_TRAIN, N_TEST), slice(N_TEST, None)
@@ -91,7 +91,7 @@ def label_rows(mock, ensemble: TranslatorEnsemble, name: str, seed: int) -> list
         "members, 2,000 labels": (ensemble, (observed[MANY], truth[MANY])),
     }
     for way, (translator, given) in ways.items():
-        fitter = ParameterFitter(emulator, translator).fit(*given)
+        fitter = ParameterFitter(emulator, translator, verbose=0).fit(*given)
         labels, std = fitter.predict(observed[LABEL_TEST], return_std=True)
         away = np.abs(labels - truth[LABEL_TEST]) / std
         inside = away <= 1

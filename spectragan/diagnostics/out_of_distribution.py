@@ -12,8 +12,8 @@ from spectragan.spectra import Spectra, check_domain
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.summary import SummaryMixin
 
-N_TESTS = 2  # place and residual: each gets half of the false alarms
-TINY = 1e-30  # of a mean square residual: rows that the components describe exactly
+TINY = 1e-30  # of a mean square residual or a distance: rows that are described exactly
+MOST_LEVERAGE = 0.9  # of one reference spectrum on the components that describe it
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -121,9 +121,11 @@ def out_of_distribution(
     Two things are compared with those of the reference spectra: the distance to the nearest of
     them among the shared latents, in units of their scatter (a star of another kind), and the
     mean square of what the joint components leave, in units of the errors where these are known
-    (a wrong grid, a wrong continuum, an artefact). Their ranks among the reference spectra, each
-    of which is judged without itself, are p-values whatever their distribution [1]_, and twice the
-    smaller one is the p-value of the spectrum.
+    (a wrong grid, a wrong continuum, an artefact). Reference spectra are judged as if each of them
+    had been left out of the components. Both are counted in logarithms from the median of the
+    reference to the edge that `false_alarm_rate` of it lie beyond, and added in quadrature: what is
+    a little strange in both is strange. Ranks among the reference spectra are p-values whatever
+    the distribution [1]_.
 
     References
     ----------
@@ -151,10 +153,14 @@ def out_of_distribution(
     _check_rate(false_alarm_rate, len(reference))
     seen = (X.ivar > 0).any(axis=1)
     places = _places(translator, reference, code), _places(translator, X, code)
-    residuals = _residuals(translator, reference, code), _residuals(translator, X, code)
-    place = _ranks(_nearest(places[0], places[0], skip=1), _nearest(*places))
-    residual = _ranks(*residuals)
-    p_value = np.minimum(1.0, N_TESTS * np.minimum(place, residual))
+    residuals = (
+        _residuals(translator, reference, code, left_out=True),
+        _residuals(translator, X, code),
+    )
+    distances = _nearest(places[0], places[0], skip=1), _nearest(*places)
+    excesses = [_excess(*pair, false_alarm_rate) for pair in (distances, residuals)]
+    place, residual = _ranks(*distances), _ranks(*residuals)
+    p_value = _ranks(*map(np.hypot, *excesses))
     for values in (place, residual, p_value):
         values[~seen] = np.nan
     return OutOfDistribution(
@@ -169,7 +175,7 @@ def out_of_distribution(
 
 def least_reference(false_alarm_rate: float) -> int:
     """Return how many reference spectra a rate of false alarms needs."""
-    return int(np.ceil(N_TESTS / false_alarm_rate - 1e-9)) - 1
+    return int(np.ceil(1 / false_alarm_rate - 1e-9)) - 1
 
 
 def _check_noise(X: Spectra, reference: Spectra) -> None:
@@ -206,13 +212,33 @@ def _places(translator: Any, spectra: Spectra, domain: int) -> np.ndarray:
     return subspace.project(data.flux, data.weights, domain)[0]
 
 
-def _residuals(translator: Any, spectra: Spectra, domain: int) -> np.ndarray:
-    """Return the mean square of what the components leave, per good pixel and error."""
+def _residuals(
+    translator: Any, spectra: Spectra, domain: int, left_out: bool = False
+) -> np.ndarray:
+    """Return the mean square of what the components leave, per good pixel and error.
+
+    With `left_out`, of what they would leave had they been found without that spectrum.
+    """
     subspace, data = translator.subspace_, memory_data(spectra)
     coefficients, _ = subspace.project(data.flux, data.weights, domain)
     left = np.where(data.good, data.flux - subspace.reconstruct(coefficients, domain), 0.0)
     squares = (data.weights * left**2).sum(axis=1)
-    return np.maximum(squares / np.maximum(data.good.sum(axis=1), 1), TINY)
+    squares /= np.maximum(data.good.sum(axis=1), 1)
+    return np.maximum(squares / (1.0 - _leverage(coefficients)) if left_out else squares, TINY)
+
+
+def _leverage(coefficients: np.ndarray) -> np.ndarray:
+    """Return the share that each spectrum has in its own description."""
+    rows = np.column_stack([np.ones(len(coefficients)), coefficients])
+    own = np.einsum("ij,jk,ik->i", rows, np.linalg.pinv(rows.T @ rows), rows)
+    return np.minimum(own, MOST_LEVERAGE)
+
+
+def _excess(reference: np.ndarray, values: np.ndarray, rate: float) -> list[np.ndarray]:
+    """Return how far reference and values lie above the median, in units of the upper edge."""
+    logarithms = [np.log(np.maximum(part, TINY)) for part in (reference, values)]
+    middle, edge = np.quantile(logarithms[0], [0.5, 1.0 - rate])
+    return [np.maximum(part - middle, 0.0) / max(edge - middle, TINY) for part in logarithms]
 
 
 def _nearest(reference: np.ndarray, places: np.ndarray, skip: int = 0) -> np.ndarray:

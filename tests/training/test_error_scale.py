@@ -30,6 +30,12 @@ def test_factors_by_rank_agree_where_errors_are_normal():
     np.testing.assert_allclose(factors, 2.0, rtol=0.1)
 
 
+def test_factors_by_rank_come_back_from_under_noise():
+    # 100 stars, and noise of ten times the variance: the correction for 100 must not be of noise.
+    factors = conformal_scales(*made(1.0, n=200_000, noise=40.0), np.arange(200_000) // 2000)
+    assert scale_at(factors, 0.95) == pytest.approx(1.05, abs=0.06)
+
+
 def test_factors_by_rank_follow_the_tails():
     rng = np.random.default_rng(0)
     heavy, ones = rng.standard_t(3, 40_000), np.ones(40_000)
