@@ -12,8 +12,8 @@ from sklearn.utils import check_consistent_length
 from spectragan.estimators.labels import label_array
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra import Spectra, as_spectra
+from spectragan.spectra.axis import same_axis
 from spectragan.spectra.convert import kind_of
-from spectragan.spectra.grid import same_axis
 from spectragan.spectra.validation import check_verbose, is_masked
 from spectragan.training.emulator_fit import EmulatorSettings
 from spectragan.training.emulator_net import TrunkSettings
