@@ -43,15 +43,7 @@ blind = CycleGANTranslator(match_labels=False, **SHORT).fit(pair.synthetic, pair
 matched = CycleGANTranslator(**SHORT).fit(pair.synthetic, pair.observed)
 
 mismatch = matched.mismatch_
-print(
-    f"labels differ by {mismatch.distance:.2f} +- {mismatch.distance_error:.2f} standard deviations"
-)
-print(f"chance of that if they didn't: {mismatch.p_value:.1g}")
-print(
-    "spectra that are worth as much, synthetic and observed: {:.0%}, {:.0%}".format(
-        *mismatch.shares
-    )
-)
+print(mismatch)
 
 results = {
     "no translation": 1.0,

@@ -77,6 +77,8 @@ def test_functions_name_what_is_wrong(mock):
         ),
         "random_state": lambda: sg.gap_scores(mock.synthetic, mock.observed, random_state="a"),
         "pixels": lambda: mock.synthetic.select_pixels("a"),
+        "n_pixels": lambda: make_mock_domains(n_pixels=3),
+        "snr": lambda: make_mock_domains(snr="a"),
     }.items():
         with pytest.raises((TypeError, ValueError, IndexError)) as error:
             call()

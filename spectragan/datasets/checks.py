@@ -7,6 +7,8 @@ import numpy as np
 
 __all__ = ["as_generator", "check_count", "check_limits", "check_number", "check_triple"]
 
+_DEFAULT = "leave it out for the default"
+
 
 def as_generator(random_state: Any) -> np.random.Generator:
     """Return a generator of its own for `random_state`; the global one is never touched."""
@@ -17,7 +19,7 @@ def as_generator(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(random_state)
     raise ValueError(
         "`random_state` must be None, an integer >= 0, a Generator or a RandomState; "
-        f"got {random_state!r}."
+        f"got {random_state!r}; use 0 for the same numbers each time."
     )
 
 
@@ -26,13 +28,13 @@ def check_count(value: Any, name: str, low: int = 1, high: int | None = None) ->
     is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not is_integer or value < low or (high is not None and value > high):
         limits = f">= {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"`{name}` must be an integer {limits}; got {value!r}.")
+        raise ValueError(f"`{name}` must be an integer {limits}; got {value!r}; {_DEFAULT}.")
     return int(value)
 
 
 def check_limits(value: Any, name: str) -> tuple[float, float]:
     """Return two positive numbers, the lower first, or raise one sentence."""
-    limits = np.asarray(value, dtype=float)
+    limits = _numbers(value)
     if limits.shape != (2,) or not np.isfinite(limits).all() or not 0 < limits[0] <= limits[1]:
         raise ValueError(
             f"`{name}` must be two numbers, 0 < lowest <= highest; got {value!r}; "
@@ -46,22 +48,27 @@ def check_number(value: Any, name: str, low: float, high: float = np.inf) -> flo
     is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_real or not np.isfinite(value) or not low <= value <= high:
         limits = f">= {low:g}" if np.isinf(high) else f"from {low:g} to {high:g}"
-        raise ValueError(f"`{name}` must be a number {limits}; got {value!r}.")
+        raise ValueError(f"`{name}` must be a number {limits}; got {value!r}; {_DEFAULT}.")
     return float(value)
 
 
 def check_triple(value: Any, name: str, direction: np.ndarray, low: float = -np.inf) -> np.ndarray:
     """Return three numbers: those given, or one number times a direction; or raise one sentence."""
-    try:
-        array = np.asarray(value, dtype=float)
-    except (TypeError, ValueError):
-        array = np.full(1, np.nan)
+    array = _numbers(value)
     if array.shape == ():
         array = array * direction
     if array.shape != (3,) or not np.isfinite(array).all() or array.min() < low:
         limit = "" if np.isinf(low) else f" >= {low:g}"
         raise ValueError(
             f"`{name}` must be one finite number{limit} or three, for teff, logg and feh; "
-            f"got {value!r}."
+            f"got {value!r}; {_DEFAULT}."
         )
     return array
+
+
+def _numbers(value: Any) -> np.ndarray:
+    """Return an array of floats; one NaN for what are no numbers."""
+    try:
+        return np.asarray(value, dtype=float)
+    except (TypeError, ValueError):
+        return np.full(1, np.nan)

@@ -1,6 +1,5 @@
 """Features that a translation adds to spectra although neither domain shows them."""
 
-import numbers
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from spectragan.diagnostics.line_table import FWHM_PER_SIGMA, LEAST_SIGMA, estim
 from spectragan.diagnostics.noise import lend_noise
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_latents, check_set, make_rng
-from spectragan.spectra.validation import check_count
+from spectragan.spectra.validation import check_between, check_count
 
 MIN_SPECTRA = 50
 MAX_ROWS = 2000  # of either set: more stars take time and tell no more, as misfits remain
@@ -128,7 +127,7 @@ def find_inventions(
     >>> bool(found.pixels[100])
     True
     """
-    _check_between(fdr, "fdr", 0.0, 1.0)
+    check_between(fdr, "fdr", 0.0, 1.0, "0.05 is usual")
     check_count(n_bootstrap, "n_bootstrap", minimum=20)
     rng = make_rng(random_state)
     sets = _read(translator, synthetic, translated, observed, rng)
@@ -237,8 +236,8 @@ def _latents(translator: Any, spectra: Spectra, used: np.ndarray) -> np.ndarray:
 def _sigma(translated: Spectra, line_fwhm: float | None) -> float:
     """Return how wide a line is, in pixels."""
     if line_fwhm is not None:
-        _check_between(line_fwhm, "line_fwhm", 0.0, translated.shape[1])
-        return max(LEAST_SIGMA, float(line_fwhm) / FWHM_PER_SIGMA)
+        width = check_between(line_fwhm, "line_fwhm", 0.0, translated.shape[1], "None estimates it")
+        return max(LEAST_SIGMA, width / FWHM_PER_SIGMA)
     # Of derivatives, so that the continuum doesn't count; for these the square is a third.
     slope = np.gradient(translated.filled().mean(axis=0, dtype=float))
     return max(LEAST_SIGMA, np.sqrt(3.0) * estimate_sigma(slope[:, None]))
@@ -264,11 +263,3 @@ def _compare(
     good = np.broadcast_to(np.isfinite(difference), changes[0].shape)
     smooth, _ = smooth_rows(np.where(good, changes[0] - changes[1], 0.0), good, sigma)
     return difference, smooth.std(axis=0)
-
-
-def _check_between(value: Any, name: str, low: float, high: float) -> None:
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not good or not low < float(value) < high:
-        raise ValueError(
-            f"`{name}` must be a number between {low:g} and {high:g}; got {value!r}; change it."
-        )

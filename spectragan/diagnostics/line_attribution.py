@@ -1,6 +1,5 @@
 """`LineAttribution`: lines that synthetic spectra lack, and which label owns each of them."""
 
-import numbers
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -18,7 +17,7 @@ from spectragan.estimators.observed import ObservedEmulator, count_pixels
 from spectragan.exceptions import AttributionWarning
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_set
-from spectragan.spectra.validation import check_count
+from spectragan.spectra.validation import check_between, check_count
 
 BLOCK = 25.0  # sigmas of a line: few pixels are near the edge of a block
 REACH = 3.0  # sigmas of a line around a block that are left out with it
@@ -148,9 +147,9 @@ class LineAttribution:
         self._candidates = choose_owners(self.label_names_, owners)
         check_count(n_folds, "n_folds", minimum=2)
         check_count(continuum_degree, "continuum_degree", minimum=-1)
-        _check_between(fdr, "fdr", 0.0, 1.0)
+        check_between(fdr, "fdr", 0.0, 1.0, "0.05 is usual")
         if line_fwhm is not None:
-            _check_between(line_fwhm, "line_fwhm", 0.0, np.inf)
+            check_between(line_fwhm, "line_fwhm", 0.0, np.inf, "None estimates it")
 
     def __repr__(self) -> str:
         return f"LineAttribution({self.emulator!r}, {self.translator!r})"
@@ -280,10 +279,3 @@ def _weights(spectra: Spectra) -> np.ndarray:
     level = np.median(np.abs(spectra.filled()[spectra.ivar > 0])) or 1.0
     weights[unknown] *= (UNKNOWN_SNR / level) ** 2
     return weights
-
-
-def _check_between(value: Any, name: str, low: float, high: float) -> None:
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not good or not low < float(value) < high:
-        limits = f"> {low:g}" if np.isinf(high) else f"between {low:g} and {high:g}"
-        raise ValueError(f"`{name}` must be a number {limits}; got {value!r}; change it.")

@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra import Spectra
-from spectragan.spectra.grid import is_descending
+from spectragan.spectra.axis import is_descending
 from spectragan.spectra.lazy import LazySpectra
 from spectragan.spectra.stored import is_dask
 from spectragan.spectra.validation import with_unit

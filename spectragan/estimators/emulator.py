@@ -335,7 +335,7 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
             raise ValueError(
                 f"X has {labels.shape[1]} features, but {type(self).__name__} is expecting "
                 f"{self.n_features_in_} features as input: one column per label, "
-                f"{', '.join(self.label_names_)}."
+                f"{', '.join(self.label_names_)}; select these in this order."
             )
         warn_outside(labels, self.label_range_, self.label_names_)
         function: Callable[[torch.Tensor], torch.Tensor] = getattr(self.net_.module_, method)

@@ -1,7 +1,7 @@
 """What `SpectrumEmulator` checks before it works: parameters, spectra, grids."""
 
 from math import inf
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import astropy.units as u
@@ -12,9 +12,9 @@ from sklearn.utils import check_consistent_length
 from spectragan.estimators.labels import label_array
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra import Spectra, as_spectra
+from spectragan.spectra.axis import same_axis
 from spectragan.spectra.convert import kind_of
-from spectragan.spectra.grid import same_axis
-from spectragan.spectra.validation import check_verbose, is_masked
+from spectragan.spectra.validation import check_between, check_verbose, is_masked
 from spectragan.training.emulator_fit import EmulatorSettings
 from spectragan.training.emulator_net import TrunkSettings
 
@@ -35,35 +35,27 @@ def check_parameters(estimator: Any) -> None:
     """
     for name, lowest in LOWEST.items():
         value = getattr(estimator, name)
-        if not _is_number(value, Integral) or value < lowest:
+        if not _is_integer(value) or value < lowest:
             raise ValueError(
                 f"`{name}` must be an integer >= {lowest}; got {value!r}; the default is a good "
                 "start."
             )
     sizes = estimator.hidden
     if not isinstance(sizes, list | tuple) or not all(
-        _is_number(size, Integral) and size >= 1 for size in sizes
+        _is_integer(size) and size >= 1 for size in sizes
     ):
         raise ValueError(
             f"`hidden` must be a sequence of integers >= 1; got {sizes!r}; (300, 300) is a good "
             "start."
         )
-    fraction = estimator.validation_fraction
-    if not _is_number(fraction, Real) or not 0 < fraction < 1:
-        raise ValueError(
-            f"`validation_fraction` must lie between 0 and 1; got "
-            f"{estimator.validation_fraction!r}; 0.1 is a good start."
-        )
-    rate = estimator.learning_rate
-    if not _is_number(rate, Real) or not 0 < rate < inf:
-        raise ValueError(
-            f"`learning_rate` must be a finite number > 0; got {rate!r}; 3e-3 is a good start."
-        )
+    fraction, rate = estimator.validation_fraction, estimator.learning_rate
+    check_between(fraction, "validation_fraction", 0.0, 1.0, "0.1 is a good start")
+    check_between(rate, "learning_rate", 0.0, inf, "3e-3 is a good start")
     check_verbose(estimator.verbose)
 
 
-def _is_number(value: Any, kind: type) -> bool:
-    return isinstance(value, kind) and not isinstance(value, bool)
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def training_settings(estimator: Any, device: torch.device) -> EmulatorSettings:
@@ -114,8 +106,8 @@ def read_spectra(y: Any) -> Spectra:
     column = values.astype(float)
     if not np.isfinite(column).all():
         raise ValueError(
-            "Input y contains infinity or a value too large for dtype('float64'), or NaN; drop "
-            "such rows."
+            "Input y contains infinity or a value too large for dtype('float64'), or NaN: got "
+            f"{np.count_nonzero(~np.isfinite(column))} of {len(column)}; drop such rows."
         )
     return Spectra(column[:, None], None)
 

@@ -85,7 +85,7 @@ def unit_cube_to_prior(machine: FitterMachine, u: Any) -> np.ndarray:
     if not ((quantiles >= 0) & (quantiles <= 1)).all():
         raise ValueError(
             "`u` must lie between 0 and 1; got "
-            f"{quantiles.min():g} to {quantiles.max():g}; they are quantiles of the prior."
+            f"{quantiles.min():g} to {quantiles.max():g}; give quantiles of the prior."
         )
     low, high = machine.low, machine.high
     mean, precision = machine.prior.mean.numpy(), machine.prior.precision.numpy()

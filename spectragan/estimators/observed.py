@@ -11,7 +11,7 @@ from spectragan.estimators.base import SYNTHETIC
 from spectragan.exceptions import GridMismatchError
 from spectragan.persistence.mixin import SaveMixin
 from spectragan.spectra import Spectra
-from spectragan.spectra.grid import same_axis
+from spectragan.spectra.axis import same_axis
 
 
 class ObservedEmulator(SaveMixin):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from spectragan.spectra import Spectra, as_spectra
+from spectragan.spectra.axis import is_descending
 from spectragan.spectra.convert import kind_of
-from spectragan.spectra.grid import is_descending
 from spectragan.spectra.lazy import BLOCK_ROWS, LazySpectra, in_memory
 from spectragan.spectra.stored import check_open, chunk_rows, is_stored
 from spectragan.spectra.validation import check_count

@@ -10,7 +10,7 @@ from spectragan.estimators.base import OBSERVED, SYNTHETIC, BaseTranslator
 from spectragan.estimators.translation_residuals import inferred, paired, residuals_of
 from spectragan.spectra import Spectra, as_spectra, like_input
 from spectragan.spectra.inputs import make_rng
-from spectragan.spectra.validation import check_count
+from spectragan.spectra.validation import check_between, check_count
 from spectragan.training.error_scale import (
     COVERAGES,
     ONE_SIGMA,
@@ -72,8 +72,8 @@ class BaseEnsemble(BaseTranslator):
         check_is_fitted(self)
         if method not in ("likelihood", "conformal"):
             raise ValueError(
-                f"`method` must be 'likelihood' or 'conformal'; got {method!r}; the first needs "
-                "less."
+                f"`method` must be 'likelihood' or 'conformal'; got {method!r}; use "
+                "'likelihood' if in doubt."
             )
         synthetic = self._validate(as_spectra(X), reset=False)
         observed = self._validate(as_spectra(y), reset=False)
@@ -160,11 +160,7 @@ class BaseEnsemble(BaseTranslator):
         ValueError
             If `coverage` isn't between 0 and 1.
         """
-        if not 0 < coverage < 1:
-            raise ValueError(
-                f"`coverage` must be a number between 0 and 1; got {coverage!r}; 0.68 is one "
-                "standard deviation."
-            )
+        check_between(coverage, "coverage", 0.0, 1.0, "0.68 is one standard deviation")
         _, mean, seen, unseen = self._with_errors(X)
         half = self._std(seen, unseen, coverage) * norm.ppf((1 + coverage) / 2)
         return mean - half, mean + half

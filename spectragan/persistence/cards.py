@@ -10,7 +10,6 @@ from sklearn.utils.validation import check_is_fitted
 from spectragan.exceptions import ModelFileError
 from spectragan.persistence.classes import CLASSES
 from spectragan.persistence.descriptions import describe
-from spectragan.persistence.mixin import SaveMixin
 from spectragan.persistence.model_file import read_model_file
 from spectragan.persistence.refusal import brief, refusal
 
@@ -112,7 +111,7 @@ def model_card(model: Any) -> str:
     """
     if isinstance(model, str | os.PathLike):
         return _write(_about_file(model))
-    if not isinstance(model, SaveMixin):
+    if not hasattr(type(model), "model_card"):
         raise TypeError(
             "`model` must be a fitted model of spectragan, or a model file; got "
             f"{brief(model)}; give a model that has `save`, or the path of its file."

@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from spectragan.persistence.classes import PLACE
-from spectragan.persistence.mixin import SaveMixin
 
 PACKAGES = ("spectragan", "torch", "numpy", "scikit-learn", "astropy")
 LONGEST_VALUE = 200  # characters of a parameter's value
@@ -73,7 +72,7 @@ def _parameters(model: Any) -> dict[str, str]:
 
 def _without_place(value: Any) -> Any:
     """Return a parameter without the directory that an estimator in it was trained in."""
-    if not isinstance(value, SaveMixin | FrozenEstimator):
+    if not hasattr(type(value), "model_card") and not isinstance(value, FrozenEstimator):
         return value
     value = copy(value)
     for name, part in vars(value).items():

@@ -2,6 +2,9 @@
 
 import os
 
+from spectragan.persistence.cards import model_card
+from spectragan.persistence.saving import save_model
+
 
 class SaveMixin:
     """Methods of everything that can be saved as one file."""
@@ -26,8 +29,6 @@ class SaveMixin:
         TypeError
             If `path` is no path.
         """
-        from spectragan.persistence.saving import save_model
-
         save_model(self, path)
 
     def model_card(self) -> str:
@@ -43,6 +44,4 @@ class SaveMixin:
         NotFittedError
             Before `fit`.
         """
-        from spectragan.persistence.cards import model_card
-
         return model_card(self)

@@ -8,11 +8,11 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.persistence.mixin import SaveMixin
+from spectragan.spectra.axis import ascending_angstrom
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import like_input
 from spectragan.spectra.estimator_input import validate_spectra
 from spectragan.spectra.frames import SpectraOutputMixin
-from spectragan.spectra.grid import ascending_angstrom
 from spectragan.spectra.validation import check_axis
 
 # Spectra worked on at once: 32 rows of 10,000 pixels are 2.5 MB in float64, which a cache holds.

@@ -6,7 +6,7 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra import validation
-from spectragan.spectra.grid import ascending_angstrom, is_descending, pixel_indices, select_axis
+from spectragan.spectra.axis import ascending_angstrom, is_descending, pixel_indices, select_axis
 from spectragan.spectra.rows import row_index, take_rows
 from spectragan.spectra.summary import FactsMixin
 

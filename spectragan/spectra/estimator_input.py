@@ -8,9 +8,9 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import validate_data
 
 from spectragan.exceptions import GridMismatchError
+from spectragan.spectra.axis import same_axis
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra, kind_of
-from spectragan.spectra.grid import same_axis
 from spectragan.spectra.lazy import LazySpectra, any_good
 from spectragan.spectra.stored import is_stored
 from spectragan.spectra.validation import is_masked

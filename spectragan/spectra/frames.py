@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 
+from spectragan.spectra.axis import ascending_angstrom
 from spectragan.spectra.convert import kind_of
-from spectragan.spectra.grid import ascending_angstrom
 from spectragan.spectra.stored import is_stored
 
 

@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.utils import Bunch
 
+from spectragan.spectra.axis import ascending_angstrom, same_axis
 from spectragan.spectra.base import angstrom_grid
 from spectragan.spectra.broadening import Broadener
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.continuum import ContinuumNormalizer
 from spectragan.spectra.convert import as_spectra, like_input
-from spectragan.spectra.grid import ascending_angstrom, same_axis
 from spectragan.spectra.medium import AirVacuumConverter
 from spectragan.spectra.resampling import Resampler
 from spectragan.spectra.summary import SummaryMixin

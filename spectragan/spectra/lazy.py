@@ -10,8 +10,8 @@ import numpy as np
 
 from spectragan.exceptions import NaNFluxWarning
 from spectragan.spectra import validation
+from spectragan.spectra.axis import ascending_angstrom
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.grid import ascending_angstrom
 from spectragan.spectra.rows import row_index, take_rows
 from spectragan.spectra.stored import (
     Rows,

@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.spectra.axis import ascending_angstrom
 from spectragan.spectra.base import (
     BaseSpectraTransformer,
     blank_spectra,
@@ -13,7 +14,6 @@ from spectragan.spectra.base import (
     spectra_on_axis,
 )
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.grid import ascending_angstrom
 from spectragan.spectra.linear_maps import apply_map, interpolation_matrix, overlap_matrix
 from spectragan.spectra.validation import check_axis
 

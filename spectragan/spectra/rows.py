@@ -50,7 +50,10 @@ def row_index(key: Any, n_rows: int) -> slice | np.ndarray:
     rows = np.atleast_1d(rows)
     outside = (rows < -n_rows) | (rows >= n_rows)
     if outside.any():
-        raise IndexError(f"row {rows[outside][0]} is out of range for {n_rows} spectra.")
+        raise IndexError(
+            f"a row of {n_rows} spectra must be one of {-n_rows} to {n_rows - 1}; got "
+            f"{rows[outside][0]}; rows count from 0, and from -1 backwards."
+        )
     return rows
 
 

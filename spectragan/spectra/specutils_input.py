@@ -8,8 +8,8 @@ import numpy as np
 from specutils import Spectrum
 
 from spectragan.exceptions import GridMismatchError
+from spectragan.spectra.axis import same_axis
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.grid import same_axis
 from spectragan.spectra.specutils_meta import merge_meta, pop_words, split_meta
 from spectragan.spectra.uncertainty import UnitFactors, fill_ivar
 from spectragan.spectra.validation import all_finite, first_true, native_float, to_unit

@@ -1,14 +1,12 @@
 """Metadata between one dict per spectrum (specutils) and one sequence per key (`Spectra`)."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from spectragan.spectra.container import Spectra
 from spectragan.spectra.rows import drop_absent, join_meta
-
-if TYPE_CHECKING:
-    from spectragan.spectra.container import Spectra
 
 # What specutils has no place for travels under these keys, written only where it isn't the
 # default ("unknown" without uncertainty, no medium).
@@ -50,7 +48,7 @@ def pop_words(meta: dict[str, Any] | None, n_rows: int) -> tuple[list[str], str 
     return [word or "unknown" for word in words], medium, meta or None
 
 
-def row_metas(spectra: "Spectra") -> Iterator[dict[str, Any]]:
+def row_metas(spectra: Spectra) -> Iterator[dict[str, Any]]:
     """Yield one dict per spectrum, without the keys it doesn't have."""
     meta = _with_words(spectra)
     for i in range(len(spectra)):
@@ -58,7 +56,7 @@ def row_metas(spectra: "Spectra") -> Iterator[dict[str, Any]]:
         yield {key: value for key, value in row.items() if value is not None}
 
 
-def shared_meta(spectra: "Spectra") -> dict[str, Any]:
+def shared_meta(spectra: Spectra) -> dict[str, Any]:
     """Return one dict of all rows; a value that is the same object in every row appears once."""
     meta = drop_absent(_with_words(spectra)) or {}
     return {key: values[0] if _is_repeated(values) else values for key, values in meta.items()}
@@ -68,7 +66,7 @@ def _is_repeated(values: Any) -> bool:
     return isinstance(values, list) and all(value is values[0] for value in values)
 
 
-def _with_words(spectra: "Spectra") -> dict[str, Any]:
+def _with_words(spectra: Spectra) -> dict[str, Any]:
     meta = spectra.meta or {}
     meta = {key: getattr(values, "iloc", values) for key, values in meta.items()}
     if (spectra.noise == "exact").any():

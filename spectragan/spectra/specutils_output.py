@@ -6,8 +6,8 @@ import astropy.units as u
 import numpy as np
 from specutils import Spectrum, SpectrumCollection, SpectrumList
 
+from spectragan.spectra.axis import is_descending
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.grid import is_descending
 from spectragan.spectra.specutils_meta import row_metas, shared_meta
 from spectragan.spectra.uncertainty import UNCERTAINTIES, uncertainty_name
 

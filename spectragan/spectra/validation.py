@@ -1,5 +1,6 @@
-"""Checks of what makes up `Spectra`, and of counts; every message says the rule and the remedy."""
+"""Checks of what makes up `Spectra`, and of numbers; every message says the rule and the remedy."""
 
+import numbers
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -136,7 +137,7 @@ def check_axis(wavelength: Any, n_pixels: int) -> u.Quantity | None:
     if wavelength.shape != (n_pixels,):
         raise ValueError(
             f"`wavelength` must have one value per pixel of flux, ({n_pixels},); "
-            f"got shape {wavelength.shape}; all spectra must be on one grid."
+            f"got shape {wavelength.shape}; resample all spectra onto one grid."
         )
     axis = u.Quantity(np.array(wavelength.value, dtype=float), wavelength.unit)
     _check_monotonic(axis)
@@ -279,6 +280,23 @@ def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
             f"`{name}` must be an integer >= {minimum}; got {value!r}; give a larger whole number."
         )
     return int(value)
+
+
+def check_between(value: Any, name: str, low: float, high: float, remedy: str) -> float:
+    """Return `value` if it is a number between `low` and `high`, which may be infinite.
+
+    Raises
+    ------
+    ValueError
+        If `value` is no such number.
+    """
+    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not good or not low < value < high:
+        rule = (
+            f"finite number > {low:g}" if np.isinf(high) else f"number between {low:g} and {high:g}"
+        )
+        raise ValueError(f"`{name}` must be a {rule}; got {value!r}; {remedy}.")
+    return float(value)
 
 
 def check_verbose(value: Any) -> None:

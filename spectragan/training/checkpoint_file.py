@@ -101,7 +101,10 @@ def _to_json(value: Any, tensors: dict[str, np.ndarray]) -> Any:
         return {"float": repr(value)}
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"a checkpoint can't hold {type(value).__name__}")
+    raise TypeError(
+        "a checkpoint must hold tensors, numbers, words and lists or dicts of these; got "
+        f"{type(value).__name__}; leave it out of the state of your networks."
+    )
 
 
 def _from_json(value: Any, tensors: dict[str, np.ndarray]) -> Any:

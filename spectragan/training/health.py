@@ -9,6 +9,7 @@ import torch
 from skorch.callbacks import Callback
 
 from spectragan.exceptions import TrainingHealthWarning
+from spectragan.spectra.summary import SummaryMixin
 from spectragan.training.losses import AdversarialLoss
 from spectragan.training.snapshot import Snapshot, capture, restore
 
@@ -21,8 +22,8 @@ PATIENCE = 3  # epochs in a row for which critics may do so
 WATCHED = ("reconstruction", "cycle")
 
 
-@dataclass(frozen=True)
-class TrainingHealth:
+@dataclass(frozen=True, repr=False)
+class TrainingHealth(SummaryMixin):
     """How the game went.
 
     Attributes
@@ -43,6 +44,27 @@ class TrainingHealth:
     def n_restarts(self) -> int:
         """How often training went back."""
         return len(self.problems)
+
+    def summary(self) -> str:
+        """Return how the game went as a small table.
+
+        Returns
+        -------
+        table : str
+            Three lines, and one per problem.
+        """
+        lines = [
+            f"{'last epoch':<20}{'good' if self.healthy else 'bad'}",
+            f"{'restarts':<20}{self.n_restarts}",
+            f"{'penalty':<20}{self.penalty:g}",
+        ]
+        return "\n".join([*lines, *(f"  {problem}" for problem in self.problems)])
+
+    def __repr__(self) -> str:
+        return (
+            f"TrainingHealth(healthy={self.healthy}, n_restarts={self.n_restarts}, "
+            f"penalty={self.penalty:g})"
+        )
 
 
 class HealthGuard(Callback):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy.stats import chi2
 from sklearn.linear_model import LogisticRegression
 
+from spectragan.spectra.summary import SummaryMixin
 from spectragan.training.latent_basis import fit_latent_basis
 from spectragan.training.manifold import Powers, fit_manifold
 from spectragan.training.pseudo_pairs import PseudoPairs, find_pseudo_pairs
@@ -21,8 +22,8 @@ LEVEL = 0.01  # of false alarms: stricter than usual, for part of the errors is 
 MAX_LOG_RATIO = 6.0
 
 
-@dataclass(frozen=True, repr=False)
-class LabelMismatch:
+@dataclass(frozen=True, repr=False, eq=False)
+class LabelMismatch(SummaryMixin):
     """How far the label distributions of both domains differ, along the latents of the spectra.
 
     Attributes
@@ -64,6 +65,28 @@ class LabelMismatch:
         """Error of `distance`."""
         size = max(float(np.linalg.norm(self.offset)), np.finfo(float).tiny)
         return float(np.linalg.norm(self.offset * self.offset_error) / size)
+
+    def summary(self) -> str:
+        """Return the mismatch as a small table.
+
+        Returns
+        -------
+        table : str
+            One line per latent, and three on all of them together.
+        """
+        lines = [f"{'latent':<20}{'offset [std]':<20}width [std]"]
+        columns = zip(self.offset, self.offset_error, self.scale, strict=True)
+        for number, (offset, error, scale) in enumerate(columns, start=1):
+            lines.append(f"{number:<20}{f'{offset:+.2f} ± {error:.2f}':<20}{scale:.2f}")
+        distance = f"{self.distance:.2f} ± {self.distance_error:.2f}"
+        first, second = self.shares
+        trained = "on stars that both have" if self.matched else "on all spectra"
+        lines += [
+            f"{'distance':<20}{distance} (p = {self.p_value:.2g})",
+            f"{'in both domains':<20}{first:.0%} of the synthetic, {second:.0%} of the observed",
+            f"{'trained':<20}{trained}",
+        ]
+        return "\n".join(lines)
 
     def __repr__(self) -> str:
         shares = "/".join(f"{share:.2f}" for share in self.shares)

@@ -176,6 +176,7 @@ def test_mock_description_is_complete(pair):
         ({"n_pixels": 4000}, "`n_pixels` must be an integer from 16 to 3111; got 4000"),
         ({"snr": (0, 10)}, "`snr` must be two numbers"),
         ({"snr": 100}, "`snr` must be two numbers"),
+        ({"snr": "high"}, "`snr` must be two numbers"),
         ({"split": -1}, "`split` must be a number >= 0; got -1"),
         ({"label_shift": [1, 2]}, "`label_shift` must be one finite number or three"),
         ({"label_shift": "much"}, "`label_shift` must be one finite number or three"),
@@ -191,3 +192,4 @@ def test_mock_bad_input_is_refused_with_one_sentence(arguments, message):
     with pytest.raises(ValueError, match=message) as caught:
         make_mock_domains(**{"n_synthetic": 3, "n_observed": 3, "n_pixels": 16, **arguments})
     assert "\n" not in str(caught.value)
+    assert str(caught.value).count("; ") == 2, "rule, value and remedy"

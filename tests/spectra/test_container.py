@@ -162,8 +162,8 @@ def test_indexing_selects_rows_of_everything(known, key, rows):
         ((0, 0, 0), "selects spectra only"),
         ("name", "by int, slice, mask"),
         (1.5, "by int, slice, mask"),
-        (6, "row 6 is out of range for 6 spectra"),
-        ([-7], "row -7 is out of range"),
+        (6, "a row of 6 spectra must be one of -6 to 5; got 6; "),
+        ([-7], "got -7; rows count from 0"),
         ([True, False], "mask of spectra must have the shape"),
     ],
 )

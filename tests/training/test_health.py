@@ -78,6 +78,16 @@ def test_a_good_training_has_nothing_to_report():
     assert health.penalty == net.settings.penalty
 
 
+def test_health_shows_itself():
+    net = train(Spoil([3], break_weights))
+    with pytest.warns(TrainingHealthWarning):
+        health = judge_health(net)
+    assert repr(health) == "TrainingHealth(healthy=True, n_restarts=1, penalty=0.2)"
+    assert str(health).splitlines()[1].split() == ["restarts", "1"]
+    assert str(health).endswith("  a loss or a weight was not finite in epoch 3")
+    assert "not finite in epoch 3</pre>" in health._repr_html_()
+
+
 @pytest.mark.parametrize("what", [break_weights, blow_up])
 def test_a_broken_epoch_is_taken_back(what):
     net = train(Spoil([3], what))

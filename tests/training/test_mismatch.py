@@ -7,7 +7,7 @@ import pytest
 
 from spectragan.datasets import make_mock_domains
 from spectragan.estimators.translator_data import domain_data, memory_data
-from spectragan.training.mismatch import match_domains, overlap_weights
+from spectragan.training.mismatch import LabelMismatch, match_domains, overlap_weights
 
 
 def mock(**options):
@@ -53,6 +53,16 @@ def test_matching_can_be_switched_off_and_forced():
     assert found.mismatch.is_significant
     assert not found.mismatch.matched
     assert match_domains(data(mock(random_state=0)), match=True).mismatch.matched
+
+
+def test_mismatch_shows_itself():
+    offset, error, scale = np.array([0.0, -0.5]), np.array([0.04, 0.05]), np.array([1.0, 1.2])
+    mismatch = LabelMismatch(offset, error, scale, 1e-9, (0.8, 0.7), matched=True)
+    assert repr(mismatch).startswith("LabelMismatch(0.50 ± 0.05 standard deviations, p_value=1e-09")
+    assert str(mismatch).splitlines()[2].split() == ["2", "-0.50", "±", "0.05", "1.20"]
+    assert str(mismatch).endswith("on stars that both have")
+    assert "0.50 ± 0.05 (p = 1e-09)" in mismatch._repr_html_()
+    assert str(replace(mismatch, matched=False)).endswith("on all spectra")
 
 
 def test_too_few_spectra_say_nothing():
