@@ -5,22 +5,9 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["as_generator", "check_count", "check_limits", "check_number", "check_triple"]
+__all__ = ["check_count", "check_limits", "check_number", "check_triple"]
 
 _DEFAULT = "leave it out for the default"
-
-
-def as_generator(random_state: Any) -> np.random.Generator:
-    """Return a generator of its own for `random_state`; the global one is never touched."""
-    if isinstance(random_state, np.random.RandomState):
-        return np.random.default_rng(random_state.randint(2**32, size=4, dtype=np.uint32))
-    is_seed = isinstance(random_state, numbers.Integral) and int(random_state) >= 0
-    if random_state is None or is_seed or isinstance(random_state, np.random.Generator):
-        return np.random.default_rng(random_state)
-    raise ValueError(
-        "`random_state` must be None, an integer >= 0, a Generator or a RandomState; "
-        f"got {random_state!r}; use 0 for the same numbers each time."
-    )
 
 
 def check_count(value: Any, name: str, low: int = 1, high: int | None = None) -> int:

@@ -6,9 +6,9 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from spectragan.datasets.populations import POPULATION_MEAN
+from spectragan.spectra.broadening import FWHM_PER_SIGMA
 
 __all__ = [
-    "FWHM_PER_SIGMA",
     "AlteredLines",
     "MissingLines",
     "draw_altered_lines",
@@ -16,7 +16,6 @@ __all__ = [
     "find_lines",
 ]
 
-FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))  # of a Gaussian
 # Bounds of the decadic logarithm of a strength factor: between a tenth and four times.
 _LOG_STRENGTH_RANGE = (-1.0, 0.6)
 # Optical depths in the core, for the typical star, of the weakest and strongest missing line.

@@ -7,7 +7,6 @@ from sklearn.utils import Bunch
 
 from spectragan.datasets import instrument
 from spectragan.datasets.checks import (
-    as_generator,
     check_count,
     check_limits,
     check_number,
@@ -16,6 +15,7 @@ from spectragan.datasets.checks import (
 from spectragan.datasets.mock_gap import SPLIT_NAMES, MockGap, draw_gap, draw_split
 from spectragan.datasets.populations import LABEL_NAMES, draw_reweighted_stars, draw_stars
 from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import make_rng
 
 __all__ = ["make_mock_domains"]
 
@@ -146,7 +146,7 @@ def make_mock_domains(
     snr = check_limits(snr, "snr")
     gap = draw_gap(n_pixels, check_count(gap_seed, "gap_seed", 0))
 
-    rng_synthetic, rng_observed, rng_split, rng_noise = as_generator(random_state).spawn(4)
+    rng_synthetic, rng_observed, rng_split, rng_noise = make_rng(random_state).spawn(4)
     labels_synthetic = draw_stars(n_synthetic, rng_synthetic)
     labels_observed = _draw_observed_stars(n_observed, shift, scale, rng_observed)
     split_observed = draw_split(n_observed, split, rng_split)

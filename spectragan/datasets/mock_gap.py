@@ -8,6 +8,7 @@ import numpy as np
 from spectragan.datasets import instrument, lines
 from spectragan.datasets.populations import draw_stars
 from spectragan.datasets.synthetic import SyntheticModel, miles_wavelength
+from spectragan.spectra.broadening import FWHM_PER_SIGMA
 
 __all__ = ["SPLIT_NAMES", "MockGap", "draw_gap", "draw_split"]
 
@@ -94,7 +95,7 @@ class MockGap:
         """
         added = self.missing.optical_depth(labels, self.model.wavelength.value)
         flux = self._complete(labels) * np.exp(-added)
-        sigma = np.sqrt(split[:, 0] ** 2 - _MODEL_FWHM**2) / lines.FWHM_PER_SIGMA / _STEP
+        sigma = np.sqrt(split[:, 0] ** 2 - _MODEL_FWHM**2) / FWHM_PER_SIGMA / _STEP
         flux = _crop(instrument.broaden(flux, sigma))
         basis = instrument.chebyshev_basis(flux.shape[1], _CONTINUUM_DEGREE)
         return flux * (1.0 + (self.continuum + split[:, 1:]) @ basis).astype(flux.dtype)

@@ -9,7 +9,7 @@ from astropy.table import Table
 from sklearn.utils import Bunch
 
 from spectragan.datasets import instrument
-from spectragan.datasets.checks import as_generator, check_count, check_limits, check_number
+from spectragan.datasets.checks import check_count, check_limits, check_number
 from spectragan.datasets.line_formation import (
     ELEMENTS,
     SPECIES_LABELS,
@@ -18,6 +18,7 @@ from spectragan.datasets.line_formation import (
     line_profiles,
 )
 from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import make_rng
 
 __all__ = ["LineGap", "make_line_domains"]
 
@@ -228,7 +229,7 @@ def make_line_domains(
     split = check_number(split, "split", 0.0)
     snr = check_limits(snr, "snr")
 
-    rngs = as_generator(random_state).spawn(5)
+    rngs = make_rng(random_state).spawn(5)
     if gap_seed is not None:
         rngs[0] = np.random.default_rng(check_count(gap_seed, "gap_seed", 0))
     gap = _draw_gap(n_pixels, n_elements, n_lines, masked_fraction, rngs[0])

@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
-from spectragan.datasets.checks import as_generator, check_count
+from spectragan.datasets.checks import check_count
 from spectragan.datasets.populations import LABEL_NAMES, draw_stars
 from spectragan.datasets.storage import load_arrays
 from spectragan.exceptions import LabelExtrapolationWarning
 from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import make_rng
 
 __all__ = ["SyntheticModel", "make_synthetic_spectra"]
 
@@ -295,7 +296,7 @@ def make_synthetic_spectra(
     model = SyntheticModel()
     if labels is None:
         n_samples = check_count(n_samples, "n_samples")
-        labels = draw_stars(n_samples, as_generator(random_state))
+        labels = draw_stars(n_samples, make_rng(random_state))
     labels = check_labels(labels).copy()
     flux = model.predict(labels)
     return Bunch(

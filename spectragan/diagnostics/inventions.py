@@ -18,9 +18,10 @@ from spectragan.diagnostics.empirical_null import (
 from spectragan.diagnostics.invented_features import Inventions, make_table, mark_pixels
 from spectragan.diagnostics.line_peaks import find_peaks
 from spectragan.diagnostics.line_slopes import smooth_rows
-from spectragan.diagnostics.line_table import FWHM_PER_SIGMA, LEAST_SIGMA, estimate_sigma
+from spectragan.diagnostics.line_table import LEAST_SIGMA, estimate_sigma
 from spectragan.diagnostics.noise import lend_noise
 from spectragan.spectra import Spectra
+from spectragan.spectra.broadening import FWHM_PER_SIGMA
 from spectragan.spectra.inputs import check_latents, check_set, make_rng
 from spectragan.spectra.validation import check_between, check_count
 

@@ -10,12 +10,13 @@ from spectragan.diagnostics.attribution_result import gather
 from spectragan.diagnostics.attribution_stars import AttributionStars, mean_jacobian
 from spectragan.diagnostics.line_owners import Owners, choose_owners, group_owners
 from spectragan.diagnostics.line_slopes import PixelFolds
-from spectragan.diagnostics.line_table import FWHM_PER_SIGMA, estimate_sigma
+from spectragan.diagnostics.line_table import estimate_sigma
 from spectragan.diagnostics.missing_lines import MissingLines
 from spectragan.estimators.labels import label_array
 from spectragan.estimators.observed import ObservedEmulator, count_pixels
 from spectragan.exceptions import AttributionWarning
 from spectragan.spectra import Spectra
+from spectragan.spectra.broadening import FWHM_PER_SIGMA
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.validation import check_between, check_count
 

@@ -8,8 +8,8 @@ from astropy.table import Table
 from scipy.signal import peak_widths
 
 from spectragan.diagnostics.line_peaks import Peak
+from spectragan.spectra.broadening import FWHM_PER_SIGMA
 
-FWHM_PER_SIGMA = 2.3548
 LEAST_SIGMA = 1.0  # pixels: narrower kernels don't smooth noise
 
 

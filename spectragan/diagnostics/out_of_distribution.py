@@ -11,6 +11,7 @@ from spectragan.estimators.translator_data import memory_data
 from spectragan.spectra import Spectra, check_domain
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.summary import SummaryMixin
+from spectragan.spectra.validation import check_between
 
 TINY = 1e-30  # of a mean square residual or a distance: rows that are described exactly
 MOST_LEVERAGE = 0.9  # of one reference spectrum on the components that describe it
@@ -188,12 +189,7 @@ def _check_noise(X: Spectra, reference: Spectra) -> None:
 
 
 def _check_rate(rate: Any, n_reference: int) -> None:
-    number = isinstance(rate, int | float | np.number) and not isinstance(rate, bool)
-    if not number or not 0 < rate < 1:
-        raise ValueError(
-            f"`false_alarm_rate` must be a number between 0 and 1; got {rate!r}; 0.01 is usual."
-        )
-    needed = least_reference(rate)
+    needed = least_reference(check_between(rate, "false_alarm_rate", 0, 1, "0.01 is usual"))
     if n_reference < needed:
         raise ValueError(
             f"`reference` must hold at least {needed} usable spectra for a `false_alarm_rate` of "

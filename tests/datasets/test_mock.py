@@ -184,8 +184,8 @@ def test_mock_description_is_complete(pair):
         ({"label_scale": np.nan}, "`label_scale` must be one finite number >= 0.2 or three"),
         ({"label_scale": 0.0}, "`label_scale` must be one finite number >= 0.2 or three"),
         ({"gap_seed": -1}, "`gap_seed` must be an integer >= 0"),
-        ({"random_state": "seed"}, "`random_state` must be None, an integer"),
-        ({"random_state": -1}, "`random_state` must be None, an integer"),
+        ({"random_state": "seed"}, "`random_state` must be an integer >= 0, a generator or None"),
+        ({"random_state": -1}, "`random_state` must be an integer >= 0, a generator or None"),
     ],
 )
 def test_mock_bad_input_is_refused_with_one_sentence(arguments, message):

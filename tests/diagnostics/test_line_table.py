@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from spectragan.diagnostics.line_peaks import Peak
-from spectragan.diagnostics.line_table import FWHM_PER_SIGMA, estimate_sigma, make_line_table
+from spectragan.diagnostics.line_table import estimate_sigma, make_line_table
+from spectragan.spectra.broadening import FWHM_PER_SIGMA
 
 
 def profile(center, sigma, n=200):
