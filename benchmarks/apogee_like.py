@@ -12,7 +12,6 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from spectragan.datasets import instrument
-from spectragan.datasets.checks import as_generator
 from spectragan.datasets.populations import (
     LABEL_NAMES,
     POPULATION_MEAN,
@@ -20,6 +19,7 @@ from spectragan.datasets.populations import (
     draw_stars,
 )
 from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import make_rng
 
 N_PIXELS = 7214
 FIRST_WAVELENGTH = 15168.0  # angstrom, vacuum
@@ -195,7 +195,7 @@ def make_apogee_like_pair(
         As `make_mock_domains`, with four labels and wavelengths in vacuum.
     """
     gap = draw_gap(gap_seed)
-    rng_synthetic, rng_observed, rng_split, rng_noise = as_generator(random_state).spawn(4)
+    rng_synthetic, rng_observed, rng_split, rng_noise = make_rng(random_state).spawn(4)
     labels_synthetic = draw_labels(n_synthetic, rng_synthetic, 0.0)
     labels_observed = draw_labels(n_observed, rng_observed, label_shift)
     split = draw_split(n_observed, rng_split)
