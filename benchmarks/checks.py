@@ -1,6 +1,6 @@
 """Do the checks of a translation tell the truth? Spectra that should be flagged, and fresh ones.
 
-``OMP_NUM_THREADS=1 python benchmarks/checks.py [--output benchmarks/results/checks.md]``
+``OMP_NUM_THREADS=1 python -m benchmarks.checks [--output benchmarks/results/checks.md]``
 
 For three seeds, a `CycleGANTranslator` is trained on 1,000 spectra a side (20 epochs); printed is
 the share of spectra that `out_of_distribution` flags at a false-alarm rate of 1 %, in either
@@ -10,14 +10,12 @@ at least 200 K colder than all spectra of a training without the coldest 30 %.
 
 import argparse
 import warnings
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator, SpectraganWarning, out_of_distribution
 from spectragan.datasets import make_mock_domains
 
@@ -91,10 +89,9 @@ def main() -> None:
         values = " | ".join(f"{run[name, domain]:.3f}" for run in runs)
         rows.append(f"| {name} | {domain} | {values} |")
     text = (
-        f"# Checks of a translation\n\n{date.today()}, {machine()}, 1 thread, Python "
-        f"{python_version()}, spectragan {spectragan.__version__}. Share of spectra flagged by "
-        "`out_of_distribution` at a false-alarm rate of 1 %; mock domains, "
-        f"{N_SPECTRA} spectra of {N_PIXELS} pixels a side.\n\n"
+        f"# Checks of a translation\n\n{describe_machine('numpy', 'torch')}, 1 thread. "
+        "Share of spectra flagged by `out_of_distribution` at a false-alarm rate of 1 %; "
+        f"mock domains, {N_SPECTRA} spectra of {N_PIXELS} pixels a side.\n\n"
     )
     print("\n".join(rows))
     if arguments.output is not None:

@@ -1,6 +1,6 @@
 """Translation with convolutional networks, against the baselines and without the game.
 
-``python benchmarks/conv.py [--output FILE]`` fits ``CycleGANTranslator(network="conv")`` with its
+``python -m benchmarks.conv [--output FILE]`` fits ``CycleGANTranslator(network="conv")`` with its
 defaults on ``make_mock_domains`` with 1,024 pixels, three seeds, and tells the rms of translated
 spectra against the exact, noise-free counterparts, as a part of the raw gap. For the first seed
 it also fits the start alone (no training), the same without the adversarial term, and, with
@@ -11,14 +11,12 @@ CPU seconds are of ``fit`` on one thread.
 
 import argparse
 import time
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator, LinearTranslator, MeanShiftTranslator
 from spectragan.datasets import make_mock_domains
 
@@ -87,8 +85,7 @@ def main() -> None:
     lines = [
         "# Convolutional translation: what is left of the gap",
         "",
-        f"{date.today()}, {machine()}, 1 thread, Python {python_version()}, "
-        f"torch {torch.__version__}, numpy {np.__version__}, spectragan {spectragan.__version__}. "
+        f"{describe_machine('torch', 'numpy')}, 1 thread. "
         f"`make_mock_domains({N_SPECTRA}, {N_SPECTRA}, n_pixels={N_PIXELS}, random_state=seed)`; "
         "rms against the noise-free truth.",
         "",

@@ -4,11 +4,10 @@
 loops do less: they look at no grid, no unit and no metadata, and know one kind of uncertainty. CPU
 seconds on one thread, best of three.
 
-Run ``OMP_NUM_THREADS=1 python benchmarks/conversion.py --output benchmarks/results/conversion.md``.
+Run ``OMP_NUM_THREADS=1 python -m benchmarks.conversion --output benchmarks/results/conversion.md``.
 """
 
 import argparse
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -18,10 +17,8 @@ import numpy as np
 from astropy.nddata import InverseVariance, StdDevUncertainty
 from specutils import Spectrum, SpectrumList
 
-from spectragan import Spectra, as_spectra
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.machine import cost_of, describe_machine
+from spectragan import Spectra, as_spectra
 
 N_SPECTRA, N_PIXELS, N_ROUNDS = 10_000, 7_214, 3
 WAVELENGTH = np.geomspace(15_100, 17_000, N_PIXELS) * u.AA

@@ -5,12 +5,10 @@ shuffled, seed 0), and 2,000 and 30,000 spectra of the synthetic model with 3 la
 to test on). Errors are absolute, in units of the continuum or of the median flux, over all pixels
 of all test spectra; several seeds give the worst.
 
-Run ``python benchmarks/emulator.py --output benchmarks/results/emulator.md``.
+Run ``python -m benchmarks.emulator --output benchmarks/results/emulator.md``.
 """
 
 import argparse
-import datetime
-import platform
 import sys
 import time
 import warnings
@@ -18,7 +16,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import sklearn
 import torch
 from sklearn.decomposition import PCA
 from sklearn.gaussian_process import GaussianProcessRegressor
@@ -28,7 +25,7 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import SpectrumEmulator
 from spectragan.datasets import load_turbospectrum, make_synthetic_spectra
 
@@ -190,9 +187,8 @@ def main() -> None:
     lines = [
         "# Emulators: error of held-out spectra",
         "",
-        f"{datetime.date.today()}, {platform.machine()}, {torch.get_num_threads()} thread(s), "
-        f"Python {platform.python_version()}, torch {torch.__version__}, scikit-learn "
-        f"{sklearn.__version__}, numpy {np.__version__}, spectragan {spectragan.__version__}. "
+        f"{describe_machine('torch', 'scikit-learn', 'numpy')}, "
+        f"{torch.get_num_threads()} thread(s). "
         "Seconds are of all fits and predictions of a row, on a shared machine.",
     ]
     for title, run, bunch, rows in problems:

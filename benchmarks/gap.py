@@ -1,6 +1,6 @@
 """What gap scores see, beside a classifier and a t-SNE map made by hand.
 
-``OMP_NUM_THREADS=1 python benchmarks/gap.py [--output FILE]``. Noise-free models against noisy
+``OMP_NUM_THREADS=1 python -m benchmarks.gap [--output FILE]``. Noise-free models against noisy
 stars of other labels of the same distribution, 500 each, of which a part of the synthetic gap is
 left: 0 (only noise and masks differ), a tenth, a quarter, all. Twenty seeds each. What is done by
 hand takes the arrays as they are, as notebooks do: scikit-learn's logistic regression on 20
@@ -8,7 +8,6 @@ principal components with five folds, and the mixing of ten neighbours in its t-
 """
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -23,12 +22,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+from benchmarks.machine import describe_machine
 from spectragan import Spectra, gap_scores, tsne_gap
 from spectragan.datasets import make_mock_domains
 from spectragan.diagnostics.mixing import neighbour_mixing
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.machine import describe_machine
 
 N_SPECTRA, N_PIXELS, N_MAPPED = 500, 1000, 300
 PARTS, SEEDS = (0.0, 0.1, 0.25, 1.0), range(20)

@@ -5,20 +5,18 @@ seeds; twelve lines at random places, five depths. A listed feature is a planted
 misfit (translated spectra and truth differ there by more than their robust scatter between
 pixels, judged by pairs that nothing else sees), or false.
 
-Run ``OMP_NUM_THREADS=1 python benchmarks/inventions.py --output benchmarks/results/inventions.md``.
+Run ``OMP_NUM_THREADS=1 python -m benchmarks.inventions --output benchmarks/results/inventions.md``.
 """
 
 import argparse
 import warnings
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator, LabelMismatchWarning, find_inventions
 from spectragan.datasets import make_mock_domains
 from spectragan.diagnostics.empirical_null import MAD_TO_SIGMA, line_averages
@@ -150,8 +148,7 @@ def main() -> None:
             run_seed(seed, shift, results)
         rows = [row(*key, counts) for key, counts in results.items()]
         table = (
-            f"# Invented features\n\n{date.today()}, {machine()}, 1 thread, Python "
-            f"{python_version()}, torch {torch.__version__}, spectragan {spectragan.__version__}. "
+            f"# Invented features\n\n{describe_machine('torch')}, 1 thread. "
             f"False-discovery rate asked for: 0.05.\n\n" + "\n".join([HEAD, *rows]) + "\n"
         )
         print(table)

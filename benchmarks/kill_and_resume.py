@@ -1,6 +1,6 @@
 """Kill fits with ``kill -9`` at random times, resume them, and compare with fits left alone.
 
-``python benchmarks/kill_and_resume.py [--kinds KIND ...] [--kills N] [--output FILE]`` fits in
+``python -m benchmarks.kill_and_resume [--kinds KIND ...] [--kills N] [--output FILE]`` fits in
 forked processes, kills each at a random time of a random epoch, reads all checkpoints there are,
 resumes in another process, kills that, and lets every fifth finish. Linux only. The exit code is 1
 if a checkpoint couldn't be read, or a resumed fit ended elsewhere than the one left alone.
@@ -10,7 +10,6 @@ import argparse
 import hashlib
 import json
 import multiprocessing
-import platform
 import random
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from typing import Any
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator, SpectrumEmulator, StarNetRegressor
 from spectragan.datasets import make_mock_domains
 from spectragan.training.checkpoint_directory import find_checkpoints
@@ -183,8 +182,7 @@ def main() -> None:
             f"{found['fits']} | {found['identical']} |"
         )
         print(lines[-1], flush=True)
-    versions = f"torch {torch.__version__}, spectragan {spectragan.__version__}"
-    where = f"{platform.machine()}, one thread, Python {platform.python_version()}, {versions}."
+    where = f"{describe_machine('torch', 'skorch')}, 1 thread."
     text = "\n".join(["# Kill and resume", "", where, "", *lines, ""])
     print(text)
     if options.output is not None:

@@ -1,6 +1,6 @@
 """Label fits: how fast, how exact, how honest.
 
-``python benchmarks/label_fits.py [--output FILE]`` measures `ParameterFitter` on APOGEE-like
+``python -m benchmarks.label_fits [--output FILE]`` measures `ParameterFitter` on APOGEE-like
 spectra of 7,214 pixels with five labels (teff, logg, [M/H], [alpha/M], macroturbulence) and an
 inverse variance for every pixel, S/N about 100, 5 % of the pixels masked:
 
@@ -16,23 +16,14 @@ inverse variance for every pixel, S/N about 100, 5 % of the pixels masked:
 
 import argparse
 import os
-import sys
 import time
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 
 import astropy.units as u
 import numpy as np
-import scipy
 import torch
 from scipy.optimize import curve_fit, least_squares
 
-import spectragan
-from spectragan import ParameterFitter, Spectra, SpectrumEmulator
-from spectragan.training.doppler import LogGrid
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.apogee_like import (
     FIRST_WAVELENGTH,
     LOG_STEP,
@@ -40,6 +31,9 @@ from benchmarks.apogee_like import (
     broaden_velocity,
     draw_line_list,
 )
+from benchmarks.machine import describe_machine
+from spectragan import ParameterFitter, Spectra, SpectrumEmulator
+from spectragan.training.doppler import LogGrid
 
 LOW = np.array([4000.0, 1.0, -1.0, 0.0, 1.0])
 HIGH = np.array([6000.0, 4.5, 0.4, 0.4, 8.0])
@@ -297,9 +291,8 @@ def main() -> None:
         *coverage_rows(emulator),
     ]
     versions = (
-        f"# Label fits\n\n{date.today()}, {machine()}, {os.environ.get('OMP_NUM_THREADS', 'all')} "
-        f"thread(s), Python {python_version()}, torch {torch.__version__}, scipy "
-        f"{scipy.__version__}, spectragan {spectragan.__version__}.\n"
+        f"# Label fits\n\n{describe_machine('torch', 'scipy')}, "
+        f"{os.environ.get('OMP_NUM_THREADS', 'all')} thread(s).\n"
     )
     if output is not None:
         output.write_text("\n".join([versions, *tables]) + "\n")

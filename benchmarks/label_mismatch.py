@@ -9,22 +9,21 @@ Parts, each with its table:
   median label offsets of the best models from the catalogue;
 * ``choice``: twelve settings; what would be chosen by pairs, and by scores without pairs.
 
-Run ``OMP_NUM_THREADS=1 python benchmarks/label_mismatch.py --output
+Run ``OMP_NUM_THREADS=1 python -m benchmarks.label_mismatch --output
 benchmarks/results/label_mismatch.md``.
 """
 
 import argparse
-import sys
 import warnings
-from datetime import date
 from functools import partial
 from pathlib import Path
-from platform import machine, python_version
 
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.apogee_like import make_apogee_like_pair
+from benchmarks.machine import describe_machine
+from benchmarks.translation import BROADENING, LABEL_RANGE, N_TEST, best_models
 from spectragan import (
     ContinuumNormalizer,
     CycleGANTranslator,
@@ -36,10 +35,6 @@ from spectragan import (
 from spectragan.datasets import load_miles, make_mock_domains, make_synthetic_spectra
 from spectragan.estimators.translator_data import memory_data
 from spectragan.training.mismatch import match_domains, overlap_weights
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.apogee_like import make_apogee_like_pair
-from benchmarks.translation import BROADENING, LABEL_RANGE, N_TEST, best_models
 
 SEEDS = (0, 1, 2)
 SHORT = {"max_epochs": 25, "warmup_epochs": 8}
@@ -252,10 +247,7 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     warnings.simplefilter("ignore", LabelMismatchWarning)
-    tables = [
-        f"# Label mismatch\n\n{date.today()}, {machine()}, 1 thread, Python {python_version()}, "
-        f"torch {torch.__version__}, spectragan {spectragan.__version__}."
-    ]
+    tables = [f"# Label mismatch\n\n{describe_machine('torch')}, 1 thread."]
     for part in arguments.parts:
         tables.append("\n".join([f"## {TITLES[part]}\n", *PARTS[part]()]))
         if arguments.output is not None:

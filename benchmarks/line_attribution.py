@@ -1,6 +1,6 @@
 """Missing lines: recall, precision and the false-discovery rate of `LineAttribution`.
 
-``python benchmarks/line_attribution.py [--parts ...] [--seeds ...] [--size N P] [--output FILE]``
+``python -m benchmarks.line_attribution [--parts ...] [--seeds ...] [--size N P] [--output FILE]``
 
 * ``lines``: 30 % of the lines of 12 elements masked, S/N 50-250; recall of missing lines deeper
   than 2 %, precision, the share of wrong lines among all that are found at a false-discovery rate
@@ -20,16 +20,14 @@ without an owner count as neither. True labels of the observed stars are used no
 import argparse
 import time
 from collections import Counter
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 
 import numpy as np
 import torch
 from astropy.table import Table
 from scipy.ndimage import gaussian_filter1d
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import (
     CycleGANTranslator,
     LinearTranslator,
@@ -225,8 +223,7 @@ def main() -> None:
     lines = [
         "# Line attribution",
         "",
-        f"{date.today()}, {machine()}, 1 thread, Python {python_version()}, "
-        f"torch {torch.__version__}, spectragan {spectragan.__version__}. {options.size[0]} "
+        f"{describe_machine('torch')}, 1 thread. {options.size[0]} "
         f"spectra of {options.size[1]} pixels a side, 12 elements, {options.size[1] // 10} lines.",
     ]
     for part in options.parts:

@@ -19,6 +19,7 @@ import torch
 from astropy.table import Table, vstack
 
 from benchmarks.line_attribution import Verdict, find, make
+from benchmarks.machine import describe_machine
 from spectragan.diagnostics import style
 
 HERE = Path(__file__).parent
@@ -94,8 +95,10 @@ def main() -> None:
         for case in CASES:
             parts.append(measure(*case, options.seeds, options.size))
             print(parts[-1], flush=True)
-            vstack(parts).write(TABLE, format="ascii.csv", overwrite=True)
-    draw(Table.read(TABLE, format="ascii.csv"))
+            table = vstack(parts)
+            table.meta["comments"] = [f"{describe_machine('numpy', 'torch')}, 1 thread"]
+            table.write(TABLE, format="ascii.csv", comment="# ", overwrite=True)
+    draw(Table.read(TABLE, format="ascii.csv", comment="#"))
 
 
 if __name__ == "__main__":

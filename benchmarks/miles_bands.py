@@ -1,6 +1,6 @@
 """Molecular bands that the synthetic model lacks, in stars of the MILES library.
 
-``python benchmarks/miles_bands.py`` infers labels of all stars, keeps those below 5000 K by that
+``python -m benchmarks.miles_bands`` infers labels of all stars, keeps those below 5000 K by that
 measure, and compares derivatives of observed and synthetic spectra in known bands with those in
 all windows of the same width: their mean in units of the windows' robust scatter. A molecule that
 the model lacks takes more light from cooler, more metal-rich stars: positive for teff, negative

@@ -1,6 +1,6 @@
 """A newcomer's path, timed: from a clone to the first figure with the README's first command.
 
-``python benchmarks/newcomer.py [--source URL] [--output FILE]`` clones the repository to a
+``python -m benchmarks.newcomer [--source URL] [--output FILE]`` clones the repository to a
 temporary folder and runs there, stage by stage, the command that the README gives under "See the
 main job": make an environment, install, run the quickstart. It prints wall and CPU seconds of each
 stage, and fails where a newcomer would.
@@ -13,10 +13,10 @@ import resource
 import subprocess
 import sys
 import time
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 from tempfile import TemporaryDirectory
+
+from benchmarks.machine import describe_machine
 
 ROOT = Path(__file__).parents[1]
 FIRST_COMMAND = r"\*\*See the main job\.\*\*.*?```sh\n(.+?)\n```"
@@ -72,11 +72,11 @@ def main() -> None:
     parser.add_argument("--source", default=str(ROOT), help="what to clone")
     parser.add_argument("--output", type=Path, default=None, help="Markdown file to write")
     arguments = parser.parse_args()
-    rows = walk(arguments.source)
+    where, rows = describe_machine(), walk(arguments.source)
     rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows)))
     table = [
         "# From a clone to the first figure\n",
-        f"{date.today()}, {machine()}, {os.cpu_count()} cores, Python {python_version()}. Made by "
+        f"{where}, {os.cpu_count()} cores. Made by "
         "`benchmarks/newcomer.py`; a clone of a local repository, and what pip loads at the speed "
         "of its index or from its cache.\n",
         "| stage | wall s | CPU s |",

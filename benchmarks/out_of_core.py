@@ -1,6 +1,6 @@
 """A million spectra, in files: trained on, translated and fitted in little memory.
 
-``python benchmarks/out_of_core.py [--n-spectra N] [--folder DIR] [--output FILE]`` writes N
+``python -m benchmarks.out_of_core [--n-spectra N] [--folder DIR] [--output FILE]`` writes N
 noise-free synthetic and N noisy observed spectra of 1,000 pixels into HDF5 files (12 GB for a
 million, and 4 GB of results), and runs each step in a process of its own: training of a translator
 on both files, translation into a third, and a fit of every observed spectrum. It notes the most
@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator, LazySpectra, ParameterFitter, SpectrumEmulator
 from spectragan.datasets import make_synthetic_spectra
 
@@ -170,8 +171,10 @@ def report(n: int, trained: dict, translated: dict, fitted: dict) -> str:
     lines = [
         "# Spectra in files",
         "",
+        f"{describe_machine('numpy', 'torch', 'h5py')}, 1 thread.",
+        "",
         f"{n} synthetic and {n} observed spectra of {N_PIXELS} pixels, float32, in HDF5 files "
-        f"({12 * n * N_PIXELS / 1e9:.3g} GB); one thread. Memory is the largest resident set of a "
+        f"({12 * n * N_PIXELS / 1e9:.3g} GB). Memory is the largest resident set of a "
         "process, everything included; what it was before the step is in parentheses. Rates are "
         f"spectra per second of processor time, and of the clock, beside those of {FEW} spectra "
         "in memory.",

@@ -1,6 +1,6 @@
 """Choosing parameters: what raising and lowering each one does to what is left of the gap.
 
-``python benchmarks/parameters.py --records FILE`` trains on mock domains (1000 spectra of 1500
+``python -m benchmarks.parameters --records FILE`` trains on mock domains (1000 spectra of 1500
 pixels a side, 25 epochs) with one parameter of `CycleGANTranslator` at a time
 away from its default, and measures the rms of translated spectra from the exact, noise-free
 counterparts, as a part of the raw gap. Two pairs have equal label distributions, in the third the
@@ -13,18 +13,16 @@ Every result is a line in FILE as soon as it is there, and what is in FILE is no
 
 import argparse
 import json
-import sys
 import time
 import warnings
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 from typing import Any
 
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.label_mismatch import left
+from benchmarks.machine import describe_machine
 from spectragan import (
     CycleGANTranslator,
     LabelMismatchWarning,
@@ -34,9 +32,6 @@ from spectragan import (
 )
 from spectragan.datasets import make_mock_domains
 from spectragan.training.defaults import with_defaults
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.label_mismatch import left
 
 SHORT = {"max_epochs": 25}
 PAIRS = {
@@ -268,8 +263,7 @@ def write_table(done: dict, path: Path) -> None:
     automatic = ", ".join(f"`{k}` {' or '.join(map(str, v))}" for k, v in sizes.items())
     path.write_text(
         "# Choosing parameters: what is left of the raw gap\n\n"
-        f"{date.today()}, {machine()}, 1 thread, Python {python_version()}, torch "
-        f"{torch.__version__}, spectragan {spectragan.__version__}. Made by "
+        f"{describe_machine('torch')}, 1 thread. Made by "
         "`benchmarks/parameters.py`: mock domains, 1000 spectra of 1500 pixels a side, 25 epochs, "
         f"6 of them warm-up; one parameter away from its default at a time. Here the defaults are "
         f"{automatic}. \\* training went back to a good state at least once.\n\n{table(done)}\n"

@@ -5,26 +5,21 @@ range to a linear one of as many pixels; 5 % of the pixels are masked. `numpy.in
 by spectrum on flux alone, and again on variance and mask, as much as it can; the resamplers of
 specutils know no masks and are timed on 20 spectra with errors, times 500.
 
-Run ``OMP_NUM_THREADS=1 python benchmarks/resampling.py --output benchmarks/results/resampling.md``.
+Run ``OMP_NUM_THREADS=1 python -m benchmarks.resampling --output benchmarks/results/resampling.md``.
 """
 
 import argparse
-import datetime
-import platform
 import sys
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import astropy
 import astropy.units as u
 import numpy as np
-import scipy
-import specutils
 from specutils.manipulation import FluxConservingResampler, LinearInterpolatedResampler
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import Resampler, Spectra
 
 N_SPECTRA, N_PIXELS = 10_000, 7_214
@@ -94,13 +89,10 @@ def measure() -> list[tuple[str, str, float]]:
 
 
 def report(rows: list[tuple[str, str, float]]) -> str:
-    versions = ", ".join(
-        f"{m.__name__} {m.__version__}" for m in (np, scipy, astropy, specutils, spectragan)
-    )
+    where = describe_machine("numpy", "scipy", "astropy", "specutils")
     head = (
         "# Resampling 10,000 spectra of 7,214 pixels\n\n"
-        f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}, {platform.machine()}, 1 thread, "
-        f"Python {platform.python_version()}, {versions}. CPU seconds, best of three "
+        f"{where}, 1 thread. CPU seconds, best of three "
         f"(specutils: {N_SLOW} spectra, scaled).\n\n"
         "| method | errors and masks | CPU s |\n|---|---|---|\n"
     )

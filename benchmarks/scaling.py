@@ -1,6 +1,6 @@
 """How time and memory grow: with the number of spectra, of pixels and of labels.
 
-``OMP_NUM_THREADS=1 python benchmarks/scaling.py [--output FILE] [--steps NAME ...]`` runs each step
+``OMP_NUM_THREADS=1 python -m benchmarks.scaling [--output FILE] [--steps NAME ...]`` runs each step
 at each size in a process of its own, on one thread, and prints seconds of the processor, the growth
 of the largest resident set, and the exponent of the last decade: 1 where twice the data take
 twice the time. Spectra are of a closed form with any number of labels, float32. What isn't named
@@ -9,7 +9,6 @@ half an hour.
 """
 
 import argparse
-import sys
 import warnings
 from collections.abc import Callable
 from functools import partial
@@ -20,6 +19,7 @@ import astropy.units as u
 import numpy as np
 import torch
 
+from benchmarks.machine import Cost, cost_of, describe_machine, in_new_process
 from spectragan import (
     CycleGANTranslator,
     LinearTranslator,
@@ -30,9 +30,6 @@ from spectragan import (
     gap_scores,
     tsne_gap,
 )
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.machine import Cost, cost_of, describe_machine, in_new_process
 
 CHUNK = 4096  # rows simulated at a time
 SIGMA = 0.02

@@ -1,6 +1,6 @@
 """Is training on two devices faster? Steps of one process, and of two that share each batch.
 
-``python benchmarks/several_devices.py [--output FILE] [--epochs N]`` trains `CycleGANTranslator` on
+``python -m benchmarks.several_devices [--output FILE] [--epochs N]`` trains `CycleGANTranslator` on
 2 x 1000 spectra of 300 pixels in one process and, with ``device="accelerate"``, in two on one
 machine, one thread each. The time of a step is that of the quickest epoch: of the clock, and of
 the processor, which leaves out waiting and is disturbed less by other work on the machine.
@@ -18,6 +18,7 @@ import numpy as np
 import torch
 import torch.multiprocessing as mp
 
+from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator
 from spectragan.datasets import make_mock_domains
 from spectragan.training.translator_callbacks import EpochMeans
@@ -85,7 +86,9 @@ def main() -> None:
             lines.append(f"| {name} | {kind} | {a:.1f} | {b:.1f} | {a / b:.2f} |")
     print("\n".join(lines))
     if arguments.output is not None:
-        arguments.output.write_text("# One training on two devices\n\n" + "\n".join(lines) + "\n")
+        where = f"{describe_machine('torch', 'accelerate')}, 1 thread a process."
+        head = f"# One training on two devices\n\n{where}\n\n"
+        arguments.output.write_text(head + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Labels of real and mock stars: what translation does to their bias, scatter and intervals.
 
-``python benchmarks/stellar_labels.py [--output FILE] [--parts miles mock starnet]`` measures
+``python -m benchmarks.stellar_labels [--output FILE] [--parts miles mock starnet]`` measures
 
 * MILES stars, three splits by star: `ParameterFitter` with the raw emulator, through a linear
   translation and through the CycleGAN; median offset from the catalogue and robust scatter of
@@ -13,14 +13,12 @@ CPU seconds aren't the point here: see ``benchmarks/label_fits.py``.
 """
 
 import argparse
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import (
     ContinuumNormalizer,
     CycleGANTranslator,
@@ -166,10 +164,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    tables = [
-        f"# Stellar labels\n\n{date.today()}, {machine()}, 1 thread, Python {python_version()}, "
-        f"torch {torch.__version__}, spectragan {spectragan.__version__}."
-    ]
+    tables = [f"# Stellar labels\n\n{describe_machine('torch')}, 1 thread."]
     for name in arguments.parts:
         function, header, n_columns = PARTS[name]
         rows = [row for seed in SEEDS for row in function(seed)]

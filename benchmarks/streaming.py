@@ -1,6 +1,6 @@
 """100,000 spectra through `ParameterFitter.predict`, from a memory map: memory stays bounded.
 
-``python benchmarks/streaming.py [--output FILE]`` writes flux and inverse variances of
+``python -m benchmarks.streaming [--output FILE]`` writes flux and inverse variances of
 100,000 simulated spectra of 1,000 pixels (0.8 GB) to a temporary folder, maps them, fits them, and
 samples the anonymous memory of the process (what isn't the mapped file) meanwhile. Linux only.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.machine import describe_machine
 from spectragan import ParameterFitter, Spectra, SpectrumEmulator
 from spectragan.datasets import make_synthetic_spectra
 
@@ -87,7 +88,8 @@ def main() -> None:
         )
     print(text)
     if output is not None:
-        output.write_text(f"# Many spectra, little memory\n\n{text}\n")
+        where = describe_machine("numpy", "torch")
+        output.write_text(f"# Many spectra, little memory\n\n{where}.\n\n{text}\n")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """What is left of the gap after how much time: subspace, convolutional and published networks.
 
-``OMP_NUM_THREADS=1 python benchmarks/time_to_quality.py [--output FILE] [--figure FILE]`` trains
+``OMP_NUM_THREADS=1 python -m benchmarks.time_to_quality [--output FILE] [--figure FILE]`` trains
 every network for more and more epochs on ``make_mock_domains`` with 1,024 pixels (anew each time,
 a quarter of the epochs being warm-up) and tells the rms of translated spectra against the exact,
 noise-free counterparts, as a part of the raw gap, beside the baselines. CPU seconds are of ``fit``
@@ -9,7 +9,6 @@ on a GPU that they are meant for. Needs half an hour.
 """
 
 import argparse
-import sys
 import time
 import warnings
 from pathlib import Path
@@ -18,11 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator, LinearTranslator, MeanShiftTranslator, SpectraganWarning
 from spectragan.datasets import make_mock_domains
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.machine import describe_machine
 
 SEED, N_SPECTRA, N_PIXELS = 0, 2000, 1024
 PUBLISHED: dict[str, Any] = dict.fromkeys(("identity_weight", "latent_weight", "penalty"), 0)

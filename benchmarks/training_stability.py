@@ -5,23 +5,21 @@ shortened: 1000 spectra a side, 25 epochs, mock domains of 1500 pixels. Printed 
 of translated spectra to the truth, as a part of the raw gap, of `CycleGANTranslator` and of the
 baselines.
 
-Run ``OMP_NUM_THREADS=1 python benchmarks/training_stability.py --output
+Run ``OMP_NUM_THREADS=1 python -m benchmarks.training_stability --output
 benchmarks/results/training_stability.md --runs runs.jsonl``. Runs in that file aren't done again:
 give it anew when the package has changed.
 """
 
 import argparse
 import json
-import sys
 import warnings
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.apogee_like import make_apogee_like_pair
+from benchmarks.machine import describe_machine
 from spectragan import (
     CycleGANTranslator,
     LabelMismatchWarning,
@@ -29,9 +27,6 @@ from spectragan import (
     MeanShiftTranslator,
 )
 from spectragan.datasets import make_mock_domains
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.apogee_like import make_apogee_like_pair
 
 N_SPECTRA, N_PIXELS = 1000, 1500
 EPOCHS = {"max_epochs": 25, "warmup_epochs": 8}
@@ -127,8 +122,7 @@ def main() -> None:
         "| restarts |\n|---|---|---|---|---|---|---|---|---|---|"
     )
     text = (
-        f"# Training stability\n\n{date.today()}, {machine()}, 1 thread, Python "
-        f"{python_version()}, torch {torch.__version__}, spectragan {spectragan.__version__}. "
+        f"# Training stability\n\n{describe_machine('torch')}, 1 thread. "
         f"{N_SPECTRA} spectra a side, {EPOCHS['max_epochs']} epochs.\n\n"
     )
     if arguments.output is not None:

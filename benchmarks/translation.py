@@ -1,6 +1,6 @@
 """Translation against its baselines: how much of the synthetic gap is left, and in what time.
 
-``python benchmarks/translation.py [--output FILE]`` trains every translator with its defaults on
+``python -m benchmarks.translation [--output FILE]`` trains every translator with its defaults on
 
 * ``make_mock_domains`` with equal label distributions, three seeds: rms of the translated spectra
   against the exact, noise-free counterparts, as a part of the raw gap;
@@ -13,17 +13,14 @@ CPU seconds are of ``fit`` on one thread.
 """
 
 import argparse
-import sys
 import time
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 
 import numpy as np
-import sklearn
 import torch
 
-import spectragan
+from benchmarks.apogee_like import make_apogee_like_pair
+from benchmarks.machine import describe_machine
 from spectragan import (
     ContinuumNormalizer,
     CycleGANTranslator,
@@ -31,9 +28,6 @@ from spectragan import (
     MeanShiftTranslator,
 )
 from spectragan.datasets import load_miles, make_mock_domains, make_synthetic_spectra
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-from benchmarks.apogee_like import make_apogee_like_pair
 
 SEEDS = (0, 1, 2)
 N_MODELS = 12_000
@@ -126,13 +120,9 @@ def main() -> None:
         "|---|---|---|---|---|---|---|---|",
         *(row for seed in SEEDS for row in miles_rows(seed)),
     ]
-    versions = (
-        f"{date.today()}, {machine()}, 1 thread, Python {python_version()}, "
-        f"torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
-        f"spectragan {spectragan.__version__}."
-    )
+    where = describe_machine("torch", "scikit-learn")
     parts = [
-        f"# Translation: what is left of the gap\n\n{versions}",
+        f"# Translation: what is left of the gap\n\n{where}, 1 thread.",
         "\n".join(["## Pairs with known truth\n", *pairs]),
         "\n".join(["## Real MILES stars\n", *stars]),
     ]

@@ -1,6 +1,6 @@
 """What errors of translated spectra are worth: coverage of pixels and of labels on mock domains.
 
-``python benchmarks/translation_uncertainty.py [--output FILE] [--models DIR]`` measures, for six
+``python -m benchmarks.translation_uncertainty [--output FILE] [--models DIR]`` measures, for six
 seeds (each with wrong lines of its own) with equal and with shifted labels,
 
 * the share of pixels of held-out stars whose noise-free flux lies within the 68 % and 95 %
@@ -15,14 +15,12 @@ epochs, five members. ``--models`` keeps fitted ensembles from one run to the ne
 
 import argparse
 import warnings
-from datetime import date
 from pathlib import Path
-from platform import machine, python_version
 
 import numpy as np
 import torch
 
-import spectragan
+from benchmarks.machine import describe_machine
 from spectragan import (
     CycleGANTranslator,
     ParameterFitter,
@@ -130,8 +128,7 @@ def main() -> None:
 
 def _page(pixels: list[str], labels: list[str]) -> str:
     head = (
-        f"# Uncertainty of translated spectra\n\n{date.today()}, {machine()}, 1 thread, Python "
-        f"{python_version()}, torch {torch.__version__}, spectragan {spectragan.__version__}. "
+        f"# Uncertainty of translated spectra\n\n{describe_machine('torch')}, 1 thread. "
         "Short trainings:\n1000 spectra a side of 1500 pixels, 25 epochs, five members."
     )
     first = (

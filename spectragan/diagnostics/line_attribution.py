@@ -41,7 +41,7 @@ class LineAttribution:
         Fitted; labels to synthetic spectra.
     translator : CycleGANTranslator, LinearTranslator or MeanShiftTranslator
         Fitted, on the same grid, to spectra that have the labels' distribution on both sides. It
-        must follow as many labels as the emulator. It may move stars along them, as a CycleGAN does.
+        must follow as many labels as the emulator; it may move stars along them.
     owners : sequence of str, default=None
         Labels that lines can belong to. None takes all but ``teff``, ``logg``, ``vturb``,
         ``vmic``, ``vmacro`` and ``vsini``, which change all lines. These, where asked for, may

@@ -324,9 +324,11 @@ def test_checkpoints_leave_global_generators_alone(kind, mock, tmp_path, monkeyp
 @pytest.mark.parametrize("kind", ["subspace", "StarNetRegressor"])
 def test_killed_fits_are_resumed(kind, tmp_path, request):
     """The same with ``kill -9``, at random times: what the benchmark does, only shorter."""
-    script = request.config.rootpath / "benchmarks" / "kill_and_resume.py"
-    command = [sys.executable, script, "--kinds", kind, "--kills", "3"]
-    found = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, "-m", "benchmarks.kill_and_resume", "--kinds", kind, "--kills", "3"]
+    root = request.config.rootpath
+    found = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, timeout=300, check=False
+    )
     assert found.returncode == 0, found.stdout + found.stderr
     assert f"| {kind} |" in found.stdout
 
