@@ -19,6 +19,7 @@ from spectragan.datasets.populations import (
     draw_stars,
 )
 from spectragan.spectra import Spectra
+from spectragan.spectra.broadening import FWHM_PER_SIGMA
 from spectragan.spectra.inputs import make_rng
 
 N_PIXELS = 7214
@@ -27,7 +28,7 @@ LOG_STEP = np.log(16937.0 / FIRST_WAVELENGTH) / (N_PIXELS - 1)
 LIGHT_SPEED = 299792.458  # km/s
 PIXEL_VELOCITY = LIGHT_SPEED * LOG_STEP  # 4.6 km/s
 RESOLUTION = 22_500.0
-INSTRUMENT_SIGMA = LIGHT_SPEED / RESOLUTION / 2.3548  # km/s
+INSTRUMENT_SIGMA = LIGHT_SPEED / RESOLUTION / FWHM_PER_SIGMA  # km/s
 INTRINSIC_SIGMA = 4.0  # km/s: thermal motion and microturbulence
 MACROTURBULENCE = (1.0, 8.0)  # km/s, of observed stars; the synthetic domain has the lowest
 CONTINUUM_DEGREE = 4

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from platform import machine, python_version
 from typing import Any, NamedTuple
 
+import spectragan
+
 
 class Cost(NamedTuple):
     """What a call took.
@@ -27,7 +29,8 @@ class Cost(NamedTuple):
 
 def describe_machine(*packages: str) -> str:
     """Return date, machine, and the versions of Python, of packages, and of our own."""
-    versions = [f"{name} {version(name)}" for name in (*packages, "spectragan")]
+    versions = [f"{name} {version(name)}" for name in packages]
+    versions.append(f"spectragan {spectragan.__version__}")  # of a clone that nobody installed, too
     return ", ".join([f"{date.today()}", machine(), f"Python {python_version()}", *versions])
 
 

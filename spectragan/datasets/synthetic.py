@@ -82,7 +82,7 @@ class SyntheticModel:
     def __init__(self, wavelength: Any = None, *, outside: str = "warn") -> None:
         if outside not in _OUTSIDE:
             raise ValueError(
-                f"`outside` must be one of {_OUTSIDE}; got {outside!r}; choose one of them."
+                f"`outside` must be one of {_OUTSIDE}; got {outside!r}; 'warn' is the default."
             )
         arrays = load_arrays("cannon_coolstars_miles_resolution")
         grid = _check_wavelength(wavelength, arrays["wave_air"])

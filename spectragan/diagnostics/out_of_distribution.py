@@ -14,7 +14,7 @@ from spectragan.spectra.summary import SummaryMixin
 from spectragan.spectra.validation import check_between
 
 TINY = 1e-30  # of a mean square residual or a distance: rows that are described exactly
-MOST_LEVERAGE = 0.9  # of one reference spectrum on the components that describe it
+EDGE = 0.99  # quantile of the reference at which place and residual are equally strange
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -122,11 +122,10 @@ def out_of_distribution(
     Two things are compared with those of the reference spectra: the distance to the nearest of
     them among the shared latents, in units of their scatter (a star of another kind), and the
     mean square of what the joint components leave, in units of the errors where these are known
-    (a wrong grid, a wrong continuum, an artefact). Reference spectra are judged as if each of them
-    had been left out of the components. Both are counted in logarithms from the median of the
-    reference to the edge that `false_alarm_rate` of it lie beyond, and added in quadrature: what is
-    a little strange in both is strange. Ranks among the reference spectra are p-values whatever
-    the distribution [1]_.
+    (a wrong grid, a wrong continuum, an artefact). The logarithms of both are counted from the
+    median of the reference, in units of the way to its 99th percentile, and added in quadrature:
+    what is a little strange in both is strange. Ranks among the reference spectra are p-values
+    whatever the distribution [1]_, nearly: the units are of the same spectra.
 
     References
     ----------
@@ -154,12 +153,9 @@ def out_of_distribution(
     _check_rate(false_alarm_rate, len(reference))
     seen = (X.ivar > 0).any(axis=1)
     places = _places(translator, reference, code), _places(translator, X, code)
-    residuals = (
-        _residuals(translator, reference, code, left_out=True),
-        _residuals(translator, X, code),
-    )
+    residuals = _residuals(translator, reference, code), _residuals(translator, X, code)
     distances = _nearest(places[0], places[0], skip=1), _nearest(*places)
-    excesses = [_excess(*pair, false_alarm_rate) for pair in (distances, residuals)]
+    excesses = [_excess(*pair) for pair in (distances, residuals)]
     place, residual = _ranks(*distances), _ranks(*residuals)
     p_value = _ranks(*map(np.hypot, *excesses))
     for values in (place, residual, p_value):
@@ -208,32 +204,19 @@ def _places(translator: Any, spectra: Spectra, domain: int) -> np.ndarray:
     return subspace.project(data.flux, data.weights, domain)[0]
 
 
-def _residuals(
-    translator: Any, spectra: Spectra, domain: int, left_out: bool = False
-) -> np.ndarray:
-    """Return the mean square of what the components leave, per good pixel and error.
-
-    With `left_out`, of what they would leave had they been found without that spectrum.
-    """
+def _residuals(translator: Any, spectra: Spectra, domain: int) -> np.ndarray:
+    """Return the mean square of what the components leave, per good pixel and error."""
     subspace, data = translator.subspace_, memory_data(spectra)
     coefficients, _ = subspace.project(data.flux, data.weights, domain)
     left = np.where(data.good, data.flux - subspace.reconstruct(coefficients, domain), 0.0)
     squares = (data.weights * left**2).sum(axis=1)
-    squares /= np.maximum(data.good.sum(axis=1), 1)
-    return np.maximum(squares / (1.0 - _leverage(coefficients)) if left_out else squares, TINY)
+    return np.maximum(squares / np.maximum(data.good.sum(axis=1), 1), TINY)
 
 
-def _leverage(coefficients: np.ndarray) -> np.ndarray:
-    """Return the share that each spectrum has in its own description."""
-    rows = np.column_stack([np.ones(len(coefficients)), coefficients])
-    own = np.einsum("ij,jk,ik->i", rows, np.linalg.pinv(rows.T @ rows), rows)
-    return np.minimum(own, MOST_LEVERAGE)
-
-
-def _excess(reference: np.ndarray, values: np.ndarray, rate: float) -> list[np.ndarray]:
+def _excess(reference: np.ndarray, values: np.ndarray) -> list[np.ndarray]:
     """Return how far reference and values lie above the median, in units of the upper edge."""
     logarithms = [np.log(np.maximum(part, TINY)) for part in (reference, values)]
-    middle, edge = np.quantile(logarithms[0], [0.5, 1.0 - rate])
+    middle, edge = np.quantile(logarithms[0], [0.5, EDGE])
     return [np.maximum(part - middle, 0.0) / max(edge - middle, TINY) for part in logarithms]
 
 

@@ -2,8 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from spectragan.estimators.emulator_input import noise_variance
 from spectragan.estimators.labels import label_array, named_columns
 from spectragan.spectra import Spectra
-from spectragan.spectra.validation import check_verbose
+from spectragan.spectra.validation import check_verbose, is_number
 from spectragan.training.gaps import bridge_gaps
 from spectragan.training.starnet_net import Augmentation, StarNetSettings
 
@@ -185,7 +184,7 @@ def check_parameters(parameters: dict[str, Any]) -> None:
             )
     for name, (rule, holds) in NUMBERS.items():
         value = parameters[name]
-        if not (_is_number(value) and holds(value)):
+        if not (is_number(value) and holds(value)):
             raise ValueError(
                 f"`{name}` must be a number {rule}; got {value!r}; the default is a good start."
             )
@@ -205,7 +204,7 @@ def _check_snr(snr: Any) -> None:
     if snr is None:
         return
     pair = isinstance(snr, Sequence | np.ndarray) and not isinstance(snr, str) and len(snr) == 2
-    if not (pair and all(_is_number(value) for value in snr) and 0 < snr[0] <= snr[1]):
+    if not (pair and all(is_number(value) for value in snr) and 0 < snr[0] <= snr[1]):
         raise ValueError(
             "`snr` must be None or a pair (lowest, highest) of numbers > 0 in ascending order; "
             f"got {snr!r}; use the signal-to-noise ratios of the spectra to predict."
@@ -214,7 +213,3 @@ def _check_snr(snr: Any) -> None:
 
 def _is_count(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

@@ -50,8 +50,8 @@ class BaseEnsemble(BaseTranslator):
         pairs : bool, default=False
             Whether both are the same stars, row by row. Else the counterpart of every observed
             spectrum is inferred: the synthetic one that differs from it at as few pixels as
-            possible. It hides part of the error, so that errors can only be found too small. Of
-            those along the labels it says nothing: they keep the size that the members'
+            possible, which hides part of the error: factors are then at least 1. Of errors along
+            the labels that says nothing: they keep the size that the members'
             ``offset_covariance_`` gives them.
         method : {"likelihood", "conformal"}, default="likelihood"
             One factor on all standard deviations, under which the residuals are likeliest; or one

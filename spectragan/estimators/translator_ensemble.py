@@ -47,7 +47,7 @@ class TranslatorEnsemble(BaseEnsemble):
         Variance that is added to every pixel's.
     factors_ : ndarray of shape (10,)
         On standard deviations that members and split latents show, for coverages from 0.5 to
-        0.99; 1 before `calibrate`.
+        0.99; 1 before `calibrate`, at least 1 after it without pairs.
     offset_factors_ : ndarray of shape (10,)
         On those of an error along the labels; 1 unless `calibrate` had pairs.
     subspace_ : Subspace

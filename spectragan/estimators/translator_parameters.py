@@ -1,15 +1,14 @@
 """Check the parameters of `CycleGANTranslator`: one sentence for the first that breaks its rule."""
 
 from collections.abc import Callable, Mapping, Sequence
-from math import isfinite
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 from torch import nn
 
 from spectragan.estimators.cycle import MIN_PAIRS
 from spectragan.spectra import Spectra
-from spectragan.spectra.validation import check_verbose
+from spectragan.spectra.validation import check_verbose, is_number
 from spectragan.training.defaults import with_defaults
 from spectragan.training.losses import adversarial_loss
 from spectragan.training.players import PRECISIONS
@@ -53,7 +52,7 @@ def check_parameters(parameters: Mapping[str, Any], *, is_new: bool = True) -> N
     check_verbose(parameters["verbose"])
     for name in (*(f"{term}_weight" for term in LOSS_TERMS), "penalty", "learning_rate"):
         value = parameters[name]
-        if not (_is_number(value) and value >= 0):
+        if not (is_number(value) and value >= 0):
             raise ValueError(
                 f"`{name}` must be a finite number >= 0; got {value!r}; 0 switches it off."
             )
@@ -170,11 +169,11 @@ def _check_shapes(hidden: Any, width: Any, ema_decay: Any) -> None:
             f"`hidden` must be a sequence of integers >= 1; got {hidden!r}; use (64, 64) if in "
             "doubt."
         )
-    if not (_is_number(width) and width > 0):
+    if not (is_number(width) and width > 0):
         raise ValueError(
             f"`width` must be a finite number > 0; got {width!r}; use 1 for the published channels."
         )
-    if not (_is_number(ema_decay) and 0 <= ema_decay < 1):
+    if not (is_number(ema_decay) and 0 <= ema_decay < 1):
         raise ValueError(
             f"`ema_decay` must be a number >= 0 and < 1; got {ema_decay!r}; 0 uses the last "
             "weights alone."
@@ -183,7 +182,3 @@ def _check_shapes(hidden: Any, width: Any, ema_decay: Any) -> None:
 
 def _is_integer(value: Any) -> bool:
     return isinstance(value, Integral) and not isinstance(value, bool)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, Real) and not isinstance(value, bool) and isfinite(value)

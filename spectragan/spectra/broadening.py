@@ -216,6 +216,6 @@ def _width(resolution: Any, fwhm: Any, grid: np.ndarray, prefix: str) -> np.ndar
     if numbers.shape not in ((), grid.shape) or not (numbers > 0).all():
         raise ValueError(
             f"`{name}` must be above 0, one value or one per pixel ({len(grid)}); "
-            f"got {value!r}; leave it None for none."
+            f"got {value!r}; give one for all pixels."
         )
     return np.broadcast_to(numbers if resolution is None else grid / numbers, grid.shape)

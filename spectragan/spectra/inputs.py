@@ -1,5 +1,6 @@
 """Check what the diagnostics are given, once, at their edge."""
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -36,13 +37,13 @@ def make_rng(
     """
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(int(random_state.randint(2**31 - 1)))
-    try:
-        return np.random.default_rng(random_state)
-    except (TypeError, ValueError) as error:
+    is_seed = isinstance(random_state, numbers.Integral) and random_state >= 0
+    if not (is_seed or random_state is None or isinstance(random_state, np.random.Generator)):
         raise ValueError(
             f"`random_state` must be an integer >= 0, a generator or None; got {random_state!r}; "
             "use 0 for the same numbers each time."
-        ) from error
+        )
+    return np.random.default_rng(random_state)
 
 
 def draw_seed(rng: np.random.Generator) -> int:

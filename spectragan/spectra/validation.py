@@ -282,6 +282,12 @@ def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
     return int(value)
 
 
+def is_number(value: Any) -> bool:
+    """Return whether a value is a finite real number, and no boolean."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    return real and bool(np.isfinite(value))
+
+
 def check_between(value: Any, name: str, low: float, high: float, remedy: str) -> float:
     """Return `value` if it is a number between `low` and `high`, which may be infinite.
 
@@ -290,8 +296,7 @@ def check_between(value: Any, name: str, low: float, high: float, remedy: str) -
     ValueError
         If `value` is no such number.
     """
-    good = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not good or not low < value < high:
+    if not is_number(value) or not low < value < high:
         rule = (
             f"finite number > {low:g}" if np.isinf(high) else f"number between {low:g} and {high:g}"
         )

@@ -6,7 +6,7 @@ from scipy.stats import norm
 
 COVERAGES = np.array([0.5, 0.6, 0.6827, 0.75, 0.8, 0.85, 0.9, 0.95, 0.975, 0.99])
 ONE_SIGMA = 0.6827  # share of a normal distribution within one standard deviation
-TINY = 1e-9
+ROUNDING = 1e-9  # of shares of stars
 SMALLEST, LARGEST = 0.05, 20.0  # factors; beyond, nothing has been learned
 
 
@@ -51,11 +51,11 @@ def conformal_scales(
 ) -> np.ndarray:
     r"""Return for each of `COVERAGES` the factor on standard deviations that holds by rank.
 
-    With :math:`z_c` the normal quantile, k makes a share c of the residuals lie within
-    :math:`z_c \sqrt{k^2 s^2 + v}`, each of the n stars counting the same, and the factor is
-    :math:`k z_{c (1 + 1/n)} / z_c` (split-conformal prediction for groups [1]_). What finite n
-    takes is added to the translated flux alone: of residuals that are mostly noise, a share
-    that is larger by 1/n would need a k that is larger by much more.
+    With :math:`z_c` the normal quantile and :math:`c' = c (1 + 1/n)`, k makes a share :math:`c'`
+    of the residuals lie within :math:`z_{c'} \sqrt{k^2 s^2 + v}`, each of the n stars counting
+    the same, and the factor is :math:`k z_{c'} / z_c`: without noise that is split-conformal
+    prediction for groups [1]_. With noise, which is normal, only what is not noise is made
+    larger for a finite n.
 
     Parameters
     ----------
@@ -83,8 +83,9 @@ def conformal_scales(
     """
     _, position, counts = np.unique(stars, return_inverse=True, return_counts=True)
     weight = 1 / (len(counts) * counts[position])
-    enough = COVERAGES * (1 + 1 / len(counts))
-    half, wider = (norm.ppf((1 + c) / 2) for c in (COVERAGES, np.minimum(enough, 1 - TINY)))
+    level = COVERAGES * (1 + 1 / len(counts))
+    enough = level < 1 - ROUNDING
+    wider = norm.ppf((1 + np.where(enough, level, COVERAGES)) / 2)
 
     def solve(coverage: float, quantile: float) -> float:
         def lack(factor: float) -> float:
@@ -95,8 +96,9 @@ def conformal_scales(
             return 0.0
         return LARGEST if lack(LARGEST) <= 0 else float(brentq(lack, 0.0, LARGEST, xtol=1e-4))
 
-    factors = np.array([solve(*pair) for pair in zip(COVERAGES, half, strict=True)])
-    return np.where(enough < 1, np.minimum(factors * wider / half, LARGEST), LARGEST)
+    factors = np.array([solve(*pair) for pair in zip(level, wider, strict=True)])
+    widened = factors * wider / norm.ppf((1 + COVERAGES) / 2)
+    return np.where(enough, np.minimum(widened, LARGEST), LARGEST)
 
 
 def scale_at(factors: np.ndarray, coverage: float) -> float:

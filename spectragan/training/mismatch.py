@@ -83,7 +83,7 @@ class LabelMismatch(SummaryMixin):
         trained = "on stars that both have" if self.matched else "on all spectra"
         lines += [
             f"{'distance':<20}{distance} (p = {self.p_value:.2g})",
-            f"{'in both domains':<20}{first:.0%} of the synthetic, {second:.0%} of the observed",
+            f"{'effective sample':<20}{first:.0%} of the synthetic, {second:.0%} of the observed",
             f"{'trained':<20}{trained}",
         ]
         return "\n".join(lines)

@@ -74,15 +74,22 @@ def test_a_kind_of_star_that_was_held_out_is_flagged(fresh):
     assert found.share >= 0.95
 
 
-def test_reference_spectra_that_the_components_rest_on_do_not_look_better_than_fresh_ones():
-    # 60 spectra a side: a component in four of them fits their own noise.
-    few, many = (make_mock_domains(n, n, n_pixels=300, random_state=n) for n in (60, 600))
-    translator = LinearTranslator(15).fit(few.synthetic, few.observed)
-    for domain in ("synthetic", "observed"):
-        found = out_of_distribution(
-            translator, many[domain], few[domain], domain=domain, false_alarm_rate=0.1
-        )
-        assert found.share < 0.25
+def test_what_is_a_little_strange_in_both_ways_is_flagged(trained, fresh):
+    mock = trained[0]
+    limit = np.quantile(mock.labels_synthetic[:, 0], 0.4)
+    kept = mock.synthetic[mock.labels_synthetic[:, 0] > limit]
+    cold = fresh.synthetic[fresh.labels_synthetic[:, 0] < limit - 200]
+    found = out_of_distribution(LinearTranslator().fit(kept, mock.observed), cold, kept)
+    either = (found.place <= 0.005) | (found.residual <= 0.005)
+    assert found.share > either.mean()
+
+
+def test_p_values_do_not_depend_on_the_rate_that_is_asked_for(trained, fresh):
+    strict, lax = (
+        judge(trained, fresh["observed"], "observed", false_alarm_rate=r) for r in (0.01, 0.9)
+    )
+    np.testing.assert_array_equal(strict.p_value, lax.p_value)
+    assert 0.8 < lax.share <= 1.0
 
 
 def test_masked_values_do_not_matter_and_masked_rows_are_not_judged(trained, fresh):

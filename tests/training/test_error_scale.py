@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from spectragan.training.error_scale import (
     COVERAGES,
@@ -52,9 +53,21 @@ def test_stars_count_the_same_whatever_their_pixels():
     assert conformal_scales(residual, ones, 0 * ones, stars)[0] < 1.0
 
 
-def test_few_stars_leave_wide_intervals_unbounded():
-    residual, spread, variance = made(1.0, n=10)
-    factors = conformal_scales(residual, spread, 0 * variance, np.arange(10))
+@pytest.mark.parametrize("coverage", [0.8, 0.9])
+def test_few_stars_with_heavy_tails_are_covered_as_often_as_asked_for(coverage):
+    rng, inside = np.random.default_rng(0), 0
+    for _ in range(1000):
+        *seen, new = rng.standard_cauchy(21)
+        factors = conformal_scales(np.array(seen), np.ones(20), np.zeros(20), np.arange(20))
+        half = scale_at(factors, coverage) * norm.ppf((1 + coverage) / 2)
+        inside += abs(new) <= half
+    assert inside / 1000 >= coverage - 0.02
+
+
+@pytest.mark.parametrize("n_stars", [10, 19])  # 0.95 (1 + 1/19) is 1, but for rounding
+def test_few_stars_leave_wide_intervals_unbounded(n_stars):
+    residual, spread, variance = made(1.0, n=n_stars)
+    factors = conformal_scales(residual, spread, 0 * variance, np.arange(n_stars))
     assert factors[np.searchsorted(COVERAGES, 0.95)] == LARGEST
     assert factors[0] < LARGEST
 
