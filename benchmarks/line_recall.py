@@ -6,8 +6,8 @@ and draws ``docs/_static/line_recall.svg`` from it; with ``--figure-only`` it dr
 holds.
 
 A row is a bin of depth of the missing lines of all seeds of a case: how many there are, and how
-many were found; ``all_found`` and ``all_wrong`` count the lines in the lists of that case, and the wrong
-ones of them.
+many were found; ``all_found`` and ``all_wrong`` count the lines in the lists of that case, and the
+wrong ones of them.
 """
 
 import argparse
