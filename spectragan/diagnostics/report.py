@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.diagnostics.drift import LabelDrift, label_drift
 from spectragan.diagnostics.findings import LEVELS, Finding, judge
 from spectragan.diagnostics.gap import GapScores, gap_scores
 from spectragan.diagnostics.inventions import MIN_SPECTRA, find_inventions
-from spectragan.diagnostics.label_drift import LabelDrift, label_drift
 from spectragan.diagnostics.noise import lend_noise
-from spectragan.diagnostics.out_of_distribution import (
+from spectragan.diagnostics.strangeness import (
     OutOfDistribution,
     least_reference,
     out_of_distribution,
