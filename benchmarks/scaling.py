@@ -4,7 +4,7 @@
 at each size in a process of its own, on one thread, and prints seconds of the processor, the growth
 of the largest resident set, and the exponent of the last decade: 1 where twice the data take
 twice the time. Spectra are of a closed form with any number of labels, float32. What isn't named
-is 1,000 spectra (200 where pixels vary), 1,000 pixels, 3 labels. Needs 6 GB of memory and about
+is 1,000 spectra (200 where pixels vary), 1,000 pixels, 3 labels. Needs 16 GB of memory and about
 half an hour.
 """
 
