@@ -12,7 +12,6 @@ import argparse
 import multiprocessing
 import os
 import pickle
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -20,18 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.machine import describe_machine
+from benchmarks.machine import describe_machine, peak_memory
 from spectragan import CycleGANTranslator, LazySpectra, ParameterFitter, SpectrumEmulator
 from spectragan.datasets import make_synthetic_spectra
 
 N_PIXELS, CHUNK, SIGMA = 1000, 4096, 0.02
 FEW = 20 * 512  # spectra in memory that the rate is compared with
 DEEPER, SHIFT = 1.15, 0.01  # the gap: observed lines are deeper, on a lower continuum
-
-
-def peak_memory() -> float:
-    """Return the most memory this process ever had, in MB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def open_files(folder: Path) -> tuple[LazySpectra, LazySpectra]:

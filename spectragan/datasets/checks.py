@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from spectragan.spectra.validation import is_number
+
 __all__ = ["check_count", "check_limits", "check_number", "check_triple"]
 
 _DEFAULT = "leave it out for the default"
@@ -32,8 +34,7 @@ def check_limits(value: Any, name: str) -> tuple[float, float]:
 
 def check_number(value: Any, name: str, low: float, high: float = np.inf) -> float:
     """Return a finite number within limits, or raise one sentence."""
-    is_real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not is_real or not np.isfinite(value) or not low <= value <= high:
+    if not is_number(value) or not low <= value <= high:
         limits = f">= {low:g}" if np.isinf(high) else f"from {low:g} to {high:g}"
         raise ValueError(f"`{name}` must be a number {limits}; got {value!r}; {_DEFAULT}.")
     return float(value)

@@ -32,7 +32,7 @@ class OutOfDistribution(SummaryMixin):
     residual : ndarray of shape (n_spectra,)
         p-value of what the components leave of the spectrum.
     false_alarm_rate : float
-        The share of spectra of the domain that are flagged by mistake, at most.
+        The share of spectra of the domain that are flagged by mistake, on average.
     n_reference : int
         Spectra that this rests on.
     """
