@@ -19,8 +19,8 @@ from spectragan.datasets.populations import (
     draw_stars,
 )
 from spectragan.spectra import Spectra
-from spectragan.spectra.broadening import FWHM_PER_SIGMA
 from spectragan.spectra.inputs import make_rng
+from spectragan.spectra.steps.broadening import FWHM_PER_SIGMA
 
 N_PIXELS = 7214
 FIRST_WAVELENGTH = 15168.0  # angstrom, vacuum

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.machine import describe_machine
 from spectragan import Spectra, gap_scores, tsne_gap
 from spectragan.datasets import make_mock_domains
-from spectragan.diagnostics.mixing import neighbour_mixing
+from spectragan.diagnostics.tsne import neighbour_mixing
 
 N_SPECTRA, N_PIXELS, N_MAPPED = 500, 1000, 300
 PARTS, SEEDS = (0.0, 0.1, 0.25, 1.0), range(20)

@@ -19,7 +19,7 @@ import torch
 from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator, LabelMismatchWarning, find_inventions
 from spectragan.datasets import make_mock_domains
-from spectragan.diagnostics.empirical_null import MAD_TO_SIGMA, line_averages
+from spectragan.lines.slopes import MAD_TO_SIGMA, line_averages
 
 SEEDS = (0, 1, 2)
 DEPTHS = (0.005, 0.01, 0.02, 0.05, 0.1)

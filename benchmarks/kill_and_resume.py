@@ -25,8 +25,7 @@ import torch
 from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator, SpectrumEmulator, StarNetRegressor
 from spectragan.datasets import make_mock_domains
-from spectragan.training.checkpoint_directory import find_checkpoints
-from spectragan.training.checkpoint_file import read_about, read_state
+from spectragan.training.checkpoints import find_checkpoints, read_about, read_state
 
 COMMON = {"random_state": 0, "device": "cpu", "verbose": 0}
 GAME = COMMON | {"steps_per_epoch": 2, "batch_size": 32}

@@ -33,7 +33,7 @@ from benchmarks.apogee_like import (
 )
 from benchmarks.machine import describe_machine
 from spectragan import ParameterFitter, Spectra, SpectrumEmulator
-from spectragan.training.doppler import LogGrid
+from spectragan.fitting.model import LogGrid
 
 LOW = np.array([4000.0, 1.0, -1.0, 0.0, 1.0])
 HIGH = np.array([6000.0, 4.5, 0.4, 0.4, 8.0])

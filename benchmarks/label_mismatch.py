@@ -33,8 +33,8 @@ from spectragan import (
     pseudo_pair_score,
 )
 from spectragan.datasets import load_miles, make_mock_domains, make_synthetic_spectra
-from spectragan.estimators.translator_data import memory_data
-from spectragan.training.mismatch import match_domains, overlap_weights
+from spectragan.translator.base import memory_data
+from spectragan.translator.matching.mismatch import match_domains, overlap_weights
 
 SEEDS = (0, 1, 2)
 SHORT = {"max_epochs": 25, "warmup_epochs": 8}

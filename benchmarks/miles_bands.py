@@ -12,12 +12,7 @@ import numpy as np
 import torch
 from astropy.table import Table
 
-from spectragan import (
-    ContinuumNormalizer,
-    LineAttribution,
-    MeanShiftTranslator,
-    SpectrumEmulator,
-)
+from spectragan import ContinuumNormalizer, LineAttribution, MeanShiftTranslator, SpectrumEmulator
 from spectragan.datasets import SyntheticModel, load_miles, make_synthetic_spectra
 
 NAMES = ("teff", "logg", "feh")

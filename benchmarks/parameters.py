@@ -31,7 +31,7 @@ from spectragan import (
     TrainingHealthWarning,
 )
 from spectragan.datasets import make_mock_domains
-from spectragan.training.defaults import with_defaults
+from spectragan.translator.parameters import with_defaults
 
 SHORT = {"max_epochs": 25}
 PAIRS = {

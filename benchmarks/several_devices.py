@@ -21,7 +21,7 @@ import torch.multiprocessing as mp
 from benchmarks.machine import describe_machine
 from spectragan import CycleGANTranslator
 from spectragan.datasets import make_mock_domains
-from spectragan.training.translator_callbacks import EpochMeans
+from spectragan.translator.game.net import EpochMeans
 
 N_STEPS = {"subspace": 20, "conv": 5}  # in an epoch
 N_PROCESSES = 2

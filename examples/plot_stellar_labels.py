@@ -27,11 +27,7 @@ from spectragan import (
     compare_labels,
 )
 from spectragan.datasets import SyntheticModel, load_miles, make_synthetic_spectra
-from spectragan.diagnostics import (
-    FitDisplay,
-    LabelComparisonDisplay,
-    LabelCovarianceDisplay,
-)
+from spectragan.diagnostics import FitDisplay, LabelComparisonDisplay, LabelCovarianceDisplay
 
 SEED = 0
 names = ("teff", "logg", "feh")

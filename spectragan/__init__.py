@@ -49,32 +49,41 @@ _HOMES = {
         "TrainingHealthWarning",
         "VelocityWarning",
     ),
-    "spectragan.estimators": (
+    "spectragan.emulator": ("SpectrumEmulator",),
+    "spectragan.starnet": ("StarNetRegressor",),
+    "spectragan.translator": (
         "CycleGANTranslator",
         "LinearTranslator",
         "MeanShiftTranslator",
         "ObservedEmulator",
-        "ParameterFitter",
-        "SpectrumEmulator",
-        "StarNetRegressor",
         "TranslatorEnsemble",
     ),
-    "spectragan.persistence": ("load", "model_card"),
+    "spectragan.translator.scores": ("cycle_scores", "pseudo_pair_score"),
+    "spectragan.fitting": ("ParameterFitter",),
+    "spectragan.lines": ("LineAttribution", "find_inventions"),
     "spectragan.diagnostics": (
-        "LineAttribution",
         "compare_labels",
-        "cycle_scores",
-        "find_inventions",
         "gap_scores",
         "label_drift",
         "out_of_distribution",
-        "pseudo_pair_score",
         "translation_report",
         "tsne_gap",
     ),
+    "spectragan.files": ("load", "model_card"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-_SUBPACKAGES = ("datasets", "diagnostics", "estimators", "exceptions", "networks", "spectra")
+_SUBPACKAGES = (
+    "datasets",
+    "diagnostics",
+    "emulator",
+    "exceptions",
+    "fitting",
+    "lines",
+    "networks",
+    "spectra",
+    "starnet",
+    "translator",
+)
 
 __all__ = sorted(_MODULE_OF)
 

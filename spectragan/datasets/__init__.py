@@ -1,11 +1,9 @@
 """Data sets: real stars, true syntheses, a synthetic model and pairs with known truth."""
 
-from spectragan.datasets.gaia import load_gaia_xp
-from spectragan.datasets.miles import load_miles
 from spectragan.datasets.mock import make_mock_domains
 from spectragan.datasets.mock_lines import make_line_domains
+from spectragan.datasets.real import load_gaia_xp, load_miles, load_turbospectrum
 from spectragan.datasets.synthetic import SyntheticModel, make_synthetic_spectra
-from spectragan.datasets.turbospectrum import load_turbospectrum
 
 __all__ = [
     "SyntheticModel",

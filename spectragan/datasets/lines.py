@@ -6,7 +6,7 @@ import numpy as np
 from scipy.signal import find_peaks
 
 from spectragan.datasets.populations import POPULATION_MEAN
-from spectragan.spectra.broadening import FWHM_PER_SIGMA
+from spectragan.spectra.steps.broadening import FWHM_PER_SIGMA
 
 __all__ = [
     "AlteredLines",

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
-from spectragan.datasets.checks import check_count
-from spectragan.datasets.populations import LABEL_NAMES, draw_stars
+from spectragan.datasets.populations import LABEL_NAMES, check_count, draw_stars
 from spectragan.datasets.storage import load_arrays
 from spectragan.exceptions import LabelExtrapolationWarning
 from spectragan.spectra import Spectra

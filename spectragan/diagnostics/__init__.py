@@ -1,27 +1,24 @@
 """Diagnostics: how large the synthetic gap is, and what a translator leaves of it."""
 
 from spectragan.diagnostics.drift import LabelDrift, label_drift
-from spectragan.diagnostics.findings import Finding
 from spectragan.diagnostics.fit_display import FitDisplay
 from spectragan.diagnostics.gap import GapScores, gap_scores
 from spectragan.diagnostics.history_display import TrainingHistoryDisplay
-from spectragan.diagnostics.invented_features import Inventions
-from spectragan.diagnostics.inventions import find_inventions
 from spectragan.diagnostics.label_comparison import LabelComparison, compare_labels
 from spectragan.diagnostics.label_comparison_display import LabelComparisonDisplay
 from spectragan.diagnostics.label_covariance_display import LabelCovarianceDisplay
-from spectragan.diagnostics.line_attribution import LineAttribution
 from spectragan.diagnostics.line_attribution_display import LineAttributionDisplay
-from spectragan.diagnostics.missing_lines import MissingLines
 from spectragan.diagnostics.panels import Panel
-from spectragan.diagnostics.report import TranslationReport, translation_report
+from spectragan.diagnostics.report import Finding, TranslationReport, translation_report
 from spectragan.diagnostics.report_display import TranslationReportDisplay
 from spectragan.diagnostics.strangeness import OutOfDistribution, out_of_distribution
 from spectragan.diagnostics.translation_display import TranslationDisplay
 from spectragan.diagnostics.tsne import PanelScores, TSNEGap, tsne_gap
 from spectragan.diagnostics.tsne_display import TSNEGapDisplay
-from spectragan.estimators.cycle import CycleScores, cycle_scores
-from spectragan.estimators.pseudo_score import pseudo_pair_score
+from spectragan.lines.attribution import LineAttribution
+from spectragan.lines.inventions import Inventions, find_inventions
+from spectragan.lines.table import MissingLines
+from spectragan.translator.scores import CycleScores, cycle_scores, pseudo_pair_score
 
 __all__ = [
     "CycleScores",

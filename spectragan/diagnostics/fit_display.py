@@ -15,6 +15,7 @@ from spectragan.spectra.inputs import check_set
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 LEAST_SPAN = 3.5  # standard deviations always shown, so that a good fit looks good
 MOST_SPAN = 10.0  # shown of a few pixels only: lines that a model misses, but no cosmic ray
 LABELS_A_LINE = 5

@@ -10,6 +10,7 @@ from spectragan.diagnostics import style
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 LOG_RANGE = 30.0  # a panel whose curves span more than this factor is drawn in logarithms
 MAX_CURVES = 6  # more in one panel cannot be told apart
 NOT_CURVES = frozenset({"epoch", "epochs", "time", "dur", "duration"})

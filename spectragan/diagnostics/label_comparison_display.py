@@ -11,6 +11,7 @@ from spectragan.diagnostics.label_comparison import LabelComparison, compare_lab
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 MARGIN = 0.05  # of a range of labels, left free around it
 REACH = 6.0  # scatters from the bias: points beyond are drawn as triangles at the edge
 MARKERS = ("o", "^", "s", "D", "v", "P", "X")  # told apart in more than colour

@@ -13,6 +13,7 @@ from spectragan.diagnostics.label_comparison import with_error
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 LEVELS = (0.68, 0.95)
 REACH = 3.2  # standard deviations shown: room around the outer ellipse, which reaches 2.45
 SAMPLE_RANGE = (0.5, 99.5)  # percentiles of samples shown

@@ -7,10 +7,11 @@ import numpy as np
 from astropy.table import Table
 
 from spectragan.diagnostics import style
-from spectragan.diagnostics.missing_lines import MissingLines
+from spectragan.lines.table import MissingLines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
 
 MOST_LABELS = 4  # drawn if none are named: those with the most lines
 MARGIN = 0.08  # of the derivatives shown, left free below them for marks

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.estimators.cycle import decoded
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_latents, check_set
+from spectragan.translator.scores import decoded
 
 
 @dataclass(frozen=True)

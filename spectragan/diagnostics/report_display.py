@@ -11,6 +11,7 @@ from spectragan.diagnostics.report import TranslationReport
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 COLOURS = {"good": style.GREEN, "doubtful": style.ORANGE, "wrong": style.VERMILION}
 WORDS = 60  # letters in a line of the findings
 N_WORDS = 14  # lines of them

@@ -7,11 +7,11 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
-from spectragan.estimators.translator_data import memory_data
 from spectragan.spectra import Spectra, check_domain
+from spectragan.spectra.checks import check_between
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.summary import SummaryMixin
-from spectragan.spectra.validation import check_between
+from spectragan.translator.base import memory_data
 
 TINY = 1e-30  # of a mean square residual or a distance: rows that are described exactly
 EDGE = 0.99  # quantile of the reference at which place and residual are equally strange

@@ -12,6 +12,7 @@ from spectragan.spectra.inputs import check_set
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 RESIDUAL_SPAN = 99.5  # percentile of |residual| shown: one bad pixel must not flatten the rest
 DENSE = 1500  # more pixels than this in one panel run into each other
 

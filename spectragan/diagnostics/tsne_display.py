@@ -11,6 +11,7 @@ from spectragan.spectra import as_spectra, split_domains
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+
 MARGIN = 0.05  # of the width of a map, left free around it
 SIDES = np.array([-1.0, 1.0])
 COLORS = {

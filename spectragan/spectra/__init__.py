@@ -1,8 +1,6 @@
 """Spectra as data: the container, conversion from and to specutils, and transformers."""
 
-from spectragan.spectra.broadening import Broadener
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.continuum import ContinuumNormalizer
 from spectragan.spectra.convert import as_spectra, like_input
 from spectragan.spectra.domains import (
     check_domain,
@@ -10,17 +8,18 @@ from spectragan.spectra.domains import (
     split_domains,
     stack_domains,
 )
-from spectragan.spectra.estimator_input import validate_spectra
-from spectragan.spectra.grid import check_same_grid, same_grid
 from spectragan.spectra.harmonization import HarmonizationReport, harmonize
-from spectragan.spectra.joining import concatenate
+from spectragan.spectra.inputs import validate_spectra
+from spectragan.spectra.joining import check_same_grid, concatenate, same_grid
 from spectragan.spectra.lazy import LazySpectra
-from spectragan.spectra.medium import AirVacuumConverter
-from spectragan.spectra.noise_injection import NoiseInjector
-from spectragan.spectra.outliers import OutlierInterpolator
-from spectragan.spectra.range_masks import SkyLineMasker, TelluricMasker
-from spectragan.spectra.resampling import Resampler
-from spectragan.spectra.velocity import RestFrameShifter
+from spectragan.spectra.steps.broadening import Broadener
+from spectragan.spectra.steps.continuum import ContinuumNormalizer
+from spectragan.spectra.steps.medium import AirVacuumConverter
+from spectragan.spectra.steps.noise_injection import NoiseInjector
+from spectragan.spectra.steps.outliers import OutlierInterpolator
+from spectragan.spectra.steps.range_masks import SkyLineMasker, TelluricMasker
+from spectragan.spectra.steps.resampling import Resampler
+from spectragan.spectra.steps.velocity import RestFrameShifter
 
 __all__ = [
     "AirVacuumConverter",

@@ -5,7 +5,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
-from spectragan.spectra import validation
+from spectragan.spectra import checks as validation
 from spectragan.spectra.axis import ascending_angstrom, is_descending, pixel_indices, select_axis
 from spectragan.spectra.rows import row_index, take_rows
 from spectragan.spectra.summary import FactsMixin

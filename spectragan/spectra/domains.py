@@ -8,8 +8,7 @@ import numpy as np
 from spectragan.exceptions import DomainScaleWarning
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra
-from spectragan.spectra.grid import check_same_grid
-from spectragan.spectra.joining import concatenate
+from spectragan.spectra.joining import check_same_grid, concatenate
 from spectragan.spectra.lazy import LazySpectra
 from spectragan.spectra.rows import drop_absent
 

@@ -9,15 +9,15 @@ from sklearn.base import clone
 from sklearn.utils import Bunch
 
 from spectragan.spectra.axis import ascending_angstrom, same_axis
-from spectragan.spectra.base import angstrom_grid
-from spectragan.spectra.broadening import Broadener
+from spectragan.spectra.checks import check_axis
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.continuum import ContinuumNormalizer
 from spectragan.spectra.convert import as_spectra, like_input
-from spectragan.spectra.medium import AirVacuumConverter
-from spectragan.spectra.resampling import Resampler
+from spectragan.spectra.steps.broadening import Broadener
+from spectragan.spectra.steps.continuum import ContinuumNormalizer
+from spectragan.spectra.steps.medium import AirVacuumConverter
+from spectragan.spectra.steps.resampling import Resampler
 from spectragan.spectra.summary import SummaryMixin
-from spectragan.spectra.validation import check_axis
+from spectragan.spectra.transformer import angstrom_grid
 
 NAMES = ("synthetic", "observed")
 Pair = tuple[Spectra, Spectra]

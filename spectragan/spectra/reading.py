@@ -23,14 +23,12 @@ from spectragan.exceptions import (
     SkippedFileWarning,
     SpectrumFileError,
 )
+from spectragan.spectra.checks import check_count, check_medium, check_verbose
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.formats.one_file import KNOWN, read_file
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.problem import FileProblem, first_line
+from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line
 from spectragan.spectra.formats.registry import named, nearest
-from spectragan.spectra.grid import grid_difference
-from spectragan.spectra.joining import concatenate
-from spectragan.spectra.validation import check_count, check_medium, check_verbose
+from spectragan.spectra.joining import concatenate, grid_difference
 
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 # What one file gives: its spectra and the number of NaN that no mask announces, or why not.

@@ -9,10 +9,15 @@ from specutils import Spectrum
 
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra.axis import same_axis
+from spectragan.spectra.checks import all_finite, first_true, native_float, to_unit
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.specutils_meta import merge_meta, pop_words, split_meta
-from spectragan.spectra.uncertainty import UnitFactors, fill_ivar
-from spectragan.spectra.validation import all_finite, first_true, native_float, to_unit
+from spectragan.spectra.specutils_words import (
+    UnitFactors,
+    fill_ivar,
+    merge_meta,
+    pop_words,
+    split_meta,
+)
 
 
 def from_specutils(x: Any, kind: str) -> Spectra:

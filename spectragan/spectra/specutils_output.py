@@ -7,13 +7,16 @@ import numpy as np
 from specutils import Spectrum, SpectrumCollection, SpectrumList
 
 from spectragan.spectra.axis import is_descending
-from spectragan.spectra.container import Spectra
-from spectragan.spectra.specutils_meta import row_metas, shared_meta
-from spectragan.spectra.uncertainty import UNCERTAINTIES, uncertainty_name
+from spectragan.spectra.specutils_words import (
+    UNCERTAINTIES,
+    row_metas,
+    shared_meta,
+    uncertainty_name,
+)
 
 
 def to_specutils(
-    spectra: Spectra,
+    spectra: Any,
     kind: str = "list",
     *,
     uncertainty: str = "std",
@@ -51,7 +54,7 @@ def to_specutils(
     return makers[kind](spectra, uncertainty, template)
 
 
-def _to_list(spectra: Spectra, name: str, template: Any) -> SpectrumList:
+def _to_list(spectra: Any, name: str, template: Any) -> SpectrumList:
     flux, errors, mask = _given_order(spectra, name)
     axis, wcs = _shared_axis(spectra, template)
     cls, error_unit = _error_class(spectra, name)
@@ -70,7 +73,7 @@ def _to_list(spectra: Spectra, name: str, template: Any) -> SpectrumList:
     )
 
 
-def _to_stacked(spectra: Spectra, name: str, template: Any) -> Any:
+def _to_stacked(spectra: Any, name: str, template: Any) -> Any:
     flux, errors, mask = _given_order(spectra, name)
     return Spectrum(
         flux=u.Quantity(flux, spectra.unit, copy=False),
@@ -82,7 +85,7 @@ def _to_stacked(spectra: Spectra, name: str, template: Any) -> Any:
     )
 
 
-def _to_collection(spectra: Spectra, name: str, template: Any) -> SpectrumCollection:
+def _to_collection(spectra: Any, name: str, template: Any) -> SpectrumCollection:
     flux, errors, mask = _given_order(spectra, name)
     if spectra.wavelength is None:
         raise ValueError(
@@ -97,7 +100,7 @@ def _to_collection(spectra: Spectra, name: str, template: Any) -> SpectrumCollec
     )
 
 
-def _given_order(spectra: Spectra, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _given_order(spectra: Any, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return copies of flux, uncertainty and mask in the pixel order they came in."""
     with np.errstate(divide="ignore"):
         if name == "std":
@@ -111,13 +114,13 @@ def _given_order(spectra: Spectra, name: str) -> tuple[np.ndarray, np.ndarray, n
     return arrays
 
 
-def _any_axis(spectra: Spectra) -> u.Quantity:
+def _any_axis(spectra: Any) -> u.Quantity:
     """Return the axis as it was given; pixels where there are no wavelengths."""
     axis = spectra.spectral_axis
     return np.arange(spectra.shape[1]) * u.pix if axis is None else axis.copy()
 
 
-def _shared_axis(spectra: Spectra, template: Any) -> tuple[Any, Any]:
+def _shared_axis(spectra: Any, template: Any) -> tuple[Any, Any]:
     """Return an axis and a wcs that all spectra share: making them costs most of the time."""
     axis = _any_axis(spectra)
     if (
@@ -132,12 +135,12 @@ def _shared_axis(spectra: Spectra, template: Any) -> tuple[Any, Any]:
     return one.spectral_axis, one.wcs
 
 
-def _error_class(spectra: Spectra, name: str) -> tuple[Any, u.UnitBase]:
+def _error_class(spectra: Any, name: str) -> tuple[Any, u.UnitBase]:
     cls, power = UNCERTAINTIES[name]
     return cls, spectra.unit**power
 
 
-def _one_uncertainty(spectra: Spectra, name: str, errors: np.ndarray) -> Any:
+def _one_uncertainty(spectra: Any, name: str, errors: np.ndarray) -> Any:
     """Return the uncertainty of one array of all rows, which can't be known in some rows only."""
     known = spectra.noise == "known"
     if not known.any():
@@ -151,7 +154,7 @@ def _one_uncertainty(spectra: Spectra, name: str, errors: np.ndarray) -> Any:
     return cls(errors, unit=unit, copy=False)
 
 
-def specutils_like(result: Spectra, x: Any, kind: str) -> Any:
+def specutils_like(result: Any, x: Any, kind: str) -> Any:
     """Return `Spectra` as the kind of specutils object that `x` is.
 
     Parameters

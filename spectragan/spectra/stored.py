@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
+from spectragan.spectra.checks import is_masked
 from spectragan.spectra.convert import kind_of
-from spectragan.spectra.validation import is_masked
 
 Rows = range | np.ndarray
 

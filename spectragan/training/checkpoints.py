@@ -1,27 +1,307 @@
-"""Checkpoints in a directory: train on from the newest that can be read, keep the last two."""
+"""Checkpoints in a directory: train on from the newest that can be read, keep the last two.
 
+A checkpoint is one file: plain values as JSON, tensors as they are, nothing pickled. The first
+training rows in it tell whether two trainings start from the same numbers.
+"""
+
+import os
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
 from spectragan.exceptions import CheckpointError, CheckpointWarning, ModelFileError
-from spectragan.training.checkpoint_directory import (
-    checkpoint_path,
-    drop_older,
-    find_checkpoints,
-    make_ready,
-    read_if_intact,
-)
-from spectragan.training.checkpoint_file import read_state, write_checkpoint
-from spectragan.training.checkpoint_probe import agree, first_rows
+from spectragan.files.layout import ModelFile, read_model_file, write_atomically, write_model_file
+from spectragan.training.rows import DomainRows, TensorRows
 from spectragan.training.sharing import ALONE, Share
 from spectragan.training.snapshot import Snapshot, capture, restore
+
+KIND = "checkpoint"
+
+
+def write_checkpoint(path: str | os.PathLike, state: Any, about: dict[str, Any]) -> None:
+    """Write a checkpoint; a failure or a kill leaves the old file, or none.
+
+    Parameters
+    ----------
+    path : path-like
+    state : tree of dicts, lists, tuples, plain values and tensors
+    about : dict of str to plain values
+        What `read_about` returns without reading the state.
+
+    Raises
+    ------
+    OSError
+        If it can't be written.
+    ModelFileError
+        If there is too much to write.
+    """
+    tensors: dict[str, np.ndarray] = {}
+    encoded = _to_json(state, tensors)
+    write_model_file(path, ModelFile({"kind": KIND, **about}, encoded, tensors))
+
+
+def read_about(path: str | os.PathLike) -> dict[str, Any]:
+    """Return what `write_checkpoint` was told about a checkpoint, if the whole file is intact.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    about : dict
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    ModelFileError
+        If it was damaged, or a newer version wrote it.
+    ValueError
+        If it is no checkpoint.
+    """
+    about = read_model_file(path, tensors=False).about
+    if about.get("kind") != KIND:
+        raise ValueError("the file must be a checkpoint; got a model; move it elsewhere.")
+    return about
+
+
+def read_state(path: str | os.PathLike) -> Any:
+    """Return the state that a checkpoint holds.
+
+    Parameters
+    ----------
+    path : path-like
+
+    Returns
+    -------
+    state : tree of dicts, lists, tuples, plain values and tensors
+
+    Raises
+    ------
+    OSError
+        If it can't be read.
+    ModelFileError
+        If it was damaged.
+    """
+    content = read_model_file(path)
+    return _from_json(content.state, content.tensors)
+
+
+def _to_json(value: Any, tensors: dict[str, np.ndarray]) -> Any:
+    """Return a tree that JSON can spell; tensors go into `tensors`, under a number."""
+    if isinstance(value, torch.Tensor):
+        name = str(len(tensors))
+        tensors[name] = value.contiguous().numpy()
+        return {"tensor": name}
+    if isinstance(value, dict):
+        # Optimizers number their parameters: JSON's own objects have strings for keys only.
+        return {"dict": [[_to_json(part, tensors) for part in pair] for pair in value.items()]}
+    if isinstance(value, tuple):
+        return {"tuple": [_to_json(part, tensors) for part in value]}
+    if isinstance(value, list):
+        return [_to_json(part, tensors) for part in value]
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, float) and not isfinite(value):
+        return {"float": repr(value)}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        "a checkpoint must hold tensors, numbers, words and lists or dicts of these; got "
+        f"{type(value).__name__}; leave it out of the state of your networks."
+    )
+
+
+def _from_json(value: Any, tensors: dict[str, np.ndarray]) -> Any:
+    if isinstance(value, list):
+        return [_from_json(part, tensors) for part in value]
+    if not isinstance(value, dict):
+        return value
+    ((kind, content),) = value.items()
+    if kind == "tensor":
+        return torch.from_numpy(tensors[content])
+    if kind == "float":
+        return float(content)
+    parts = _from_json(content, tensors)
+    return dict(parts) if kind == "dict" else tuple(parts)
+
+
+KEPT = 2  # checkpoints of a net: should the newest be damaged, there is one before it
+NAME = re.compile(r"net(\d+)-epoch(\d+)\.safetensors")
+
+
+def checkpoint_path(directory: Path, number: int, epoch: int) -> Path:
+    """Return the path of a checkpoint.
+
+    Parameters
+    ----------
+    directory : Path
+    number : int
+        Which net of the fit.
+    epoch : int
+        How many it has trained for.
+
+    Returns
+    -------
+    path : Path
+    """
+    return directory / f"net{number}-epoch{epoch:05}.safetensors"
+
+
+def drop_older(directory: Path, number: int, epoch: int) -> None:
+    """Delete a net's checkpoints before the last two.
+
+    Parameters
+    ----------
+    directory : Path
+    number : int
+    epoch : int
+        Of the last one. Later ones are left: they couldn't be read, and will be replaced.
+
+    Raises
+    ------
+    OSError
+        If one can't be deleted.
+    """
+    older = [p for n, e, p in find_checkpoints(directory) if n == number and e < epoch]
+    for path in older[KEPT - 1 :]:
+        path.unlink(missing_ok=True)
+
+
+def find_checkpoints(directory: Path) -> list[tuple[int, int, Path]]:
+    """Return net, epoch and path of all checkpoints, the last net and epoch first.
+
+    Parameters
+    ----------
+    directory : Path
+
+    Returns
+    -------
+    found : list of (int, int, Path)
+    """
+    matches = [(NAME.fullmatch(path.name), path) for path in directory.iterdir()]
+    return sorted(((int(m[1]), int(m[2]), path) for m, path in matches if m), reverse=True)
+
+
+def make_ready(directory: Path) -> None:
+    """Make the directory, see that it can be written to, and tidy up after a kill.
+
+    Parameters
+    ----------
+    directory : Path
+
+    Raises
+    ------
+    CheckpointError
+        If it can't be used.
+    """
+    probe = directory / "net.probe"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        write_atomically(probe, [b"spectragan"])
+        for leftover in (probe, *directory.glob(".net*.tmp")):
+            leftover.unlink(missing_ok=True)
+    except OSError as error:
+        raise CheckpointError(
+            "`checkpoint` must be a directory that can be written to; got "
+            f"'{directory}' ({error.strerror}); give another one, or make room there."
+        ) from error
+
+
+def read_if_intact(path: Path) -> dict[str, Any] | None:
+    """Return what was written about a checkpoint, or warn.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    about : dict or None
+        None if the file can't be read.
+
+    Warns
+    -----
+    CheckpointWarning
+        If it can't be read.
+    """
+    try:
+        return read_about(path)
+    except (OSError, ValueError) as error:
+        warnings.warn(
+            f"the checkpoint '{path}' can't be read ({error}): an older one takes its place, if "
+            "there is one.",
+            CheckpointWarning,
+            stacklevel=2,
+        )
+        return None
+
+
+PROBE_ROWS = 8
+TOLERANCE = 1e-3  # of the largest value: far above rounding on another machine
+
+
+def first_rows(rows: Any) -> list[torch.Tensor]:
+    """Return the first rows of all tensors of a data set.
+
+    Parameters
+    ----------
+    rows : TensorRows, DomainRows, tensor or mapping of these
+
+    Returns
+    -------
+    first : list of tensors of shape (at most 8, ...)
+        In single precision, on the CPU.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.training.checkpoints import first_rows
+    >>> from spectragan.training.rows import TensorRows
+    >>> [tuple(tensor.shape) for tensor in first_rows(TensorRows(torch.ones(20, 3)))]
+    [(8, 3), (8, 0)]
+    """
+    if isinstance(rows, torch.Tensor):
+        return [rows[:PROBE_ROWS].to("cpu", torch.float32, copy=True)]
+    if isinstance(rows, DomainRows):
+        rows = rows.parts
+    elif isinstance(rows, TensorRows):
+        # Nothing else of them: rows of a file keep the page there is, which training changes.
+        rows = {"inputs": rows.inputs, "targets": rows.targets}
+    return [tensor for name in sorted(rows) for tensor in first_rows(rows[name])]
+
+
+def agree(first: list[torch.Tensor], second: list[torch.Tensor]) -> bool:
+    """Tell whether first rows are the same but for rounding.
+
+    Parameters
+    ----------
+    first, second : list of tensors
+        As `first_rows` gives them.
+
+    Returns
+    -------
+    same : bool
+    """
+    return len(first) == len(second) and all(
+        a.shape == b.shape and torch.allclose(a, b, rtol=0, atol=_tolerance(a))
+        for a, b in zip(first, second, strict=True)
+    )
+
+
+def _tolerance(values: torch.Tensor) -> float:
+    return TOLERANCE * values.abs().max().item() if values.numel() else 0.0
+
 
 VERSION = 1  # of what a checkpoint holds
 
@@ -33,7 +313,7 @@ class Checkpoints:
     Attributes
     ----------
     seeds : tuple of two ints
-        What the fit draws its random numbers from, as `spectragan.training.seeding.seeded` takes
+        What the fit draws its random numbers from, as `spectragan.training.devices.seeded` takes
         them: those of the fit that is resumed.
     directory : Path or None
     every : int

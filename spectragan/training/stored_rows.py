@@ -6,9 +6,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from spectragan.training.data import Rows, TensorRows
-from spectragan.training.stored_domain import RUN_ROWS
+from spectragan.training.rows import Rows, TensorRows
 
+SAMPLE_VALUES = 2**23  # flux values held in memory of a larger set: what training starts from
+SAMPLE_ROWS = 2000  # at least: of fewer, components and covariances would be noisy
+RUN_ROWS = 64  # read together: neighbours in a file are shuffled among thousands of other rows
 PAGE_VALUES = 2**22  # pixels of the spectra that are in memory at once
 EXAMPLE_ROWS = 8
 
@@ -33,7 +35,7 @@ class StoredRows(TensorRows):
     Examples
     --------
     >>> import torch
-    >>> from spectragan.training.data import RowBatches
+    >>> from spectragan.training.rows import RowBatches
     >>> from spectragan.training.stored_rows import StoredRows
     >>> targets = torch.arange(500.0)[:, None]
     >>> rows = StoredRows(lambda rows: {"flux": targets[rows]}, targets)
@@ -96,3 +98,31 @@ class StoredRows(TensorRows):
             self._page = {}  # the last one goes before the next one comes
             self._page = {page: self.read(rows.numpy())}
         return self._page[page]
+
+
+def draw_runs(n_rows: int, n_drawn: int, permutation: Callable[[int], Any]) -> np.ndarray:
+    """Draw rows in short runs, so that they can be read fast.
+
+    Parameters
+    ----------
+    n_rows, n_drawn : int
+        Rows there are, and rows wanted.
+    permutation : callable
+        ``permutation(n)`` draws an order of n things.
+
+    Returns
+    -------
+    rows : ndarray of int of shape (n_drawn,)
+        Different ones, run by run; the last run is cut.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.training.stored_rows import draw_runs
+    >>> len(set(draw_runs(1000, 300, np.random.RandomState(0).permutation)))
+    300
+    """
+    n_runs = -(-n_rows // RUN_ROWS)
+    runs = np.asarray(permutation(n_runs))[: -(-n_drawn // RUN_ROWS) + 1]
+    rows = (runs[:, None] * RUN_ROWS + np.arange(RUN_ROWS)).ravel()
+    return rows[rows < n_rows][:n_drawn]

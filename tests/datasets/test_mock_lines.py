@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spectragan.datasets import make_line_domains
-from spectragan.datasets.line_formation import LineList, curve_of_growth
+from spectragan.datasets.mock_lines import LineList, curve_of_growth
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spectragan.diagnostics.mixing import neighbour_mixing, null_mixing
+from spectragan.diagnostics.tsne import neighbour_mixing, null_mixing
 
 
 @pytest.mark.parametrize("sizes", [(100, 100), (40, 160), (12, 12)])

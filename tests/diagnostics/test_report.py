@@ -7,15 +7,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from spectragan import (
-    LinearTranslator,
-    MeanShiftTranslator,
-    label_drift,
-    translation_report,
-)
+from spectragan import LinearTranslator, MeanShiftTranslator, label_drift, translation_report
 from spectragan.datasets import make_mock_domains
 from spectragan.diagnostics import TranslationReportDisplay
-from spectragan.diagnostics.findings import judge
+from spectragan.diagnostics.report import judge
 
 
 @pytest.fixture(scope="module")

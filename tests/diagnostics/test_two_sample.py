@@ -3,12 +3,8 @@
 import numpy as np
 import pytest
 
-from spectragan.diagnostics.two_sample import (
-    auc_interval,
-    classifier_auc,
-    mmd_permutation,
-)
-from spectragan.estimators.distances import sliced_wasserstein
+from spectragan.diagnostics.gap import auc_interval, classifier_auc, mmd_permutation
+from spectragan.translator.base import sliced_wasserstein
 
 
 def two_sets(n, seed, n_dims=6):

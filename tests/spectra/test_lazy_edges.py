@@ -16,7 +16,7 @@ from astropy.utils.masked import Masked
 from sklearn.base import clone
 
 from spectragan import LazySpectra, NaNFluxWarning, NoiseInjector, Spectra
-from spectragan.spectra.estimator_input import validate_spectra
+from spectragan.spectra.inputs import validate_spectra
 from spectragan.spectra.stored import is_stored, read_rows, read_spans
 
 SHAPE = (60, 5)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from spectragan import Spectra, as_spectra
+from spectragan.spectra.checks import check_between
 from spectragan.spectra.inputs import make_rng
-from spectragan.spectra.validation import check_between
 
 GRID = np.linspace(4000, 4010, 3) * u.AA
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from spectragan import ModelFileError
-from spectragan.training.checkpoint_file import read_about, read_state, write_checkpoint
+from spectragan.training.checkpoints import read_about, read_state, write_checkpoint
 
 STATE = {
     "modules": {"module": {"weight": torch.randn(3, 4), "running": torch.tensor(2.5)}},

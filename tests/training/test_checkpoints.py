@@ -6,15 +6,23 @@ import torch
 from skorch.helper import predefined_split
 
 from spectragan import CheckpointError, CheckpointWarning
-from spectragan.persistence import atomic_file
+from spectragan.files import layout as atomic_file
+from spectragan.starnet.training import Augmentation, StarNetSettings, make_starnet_net
 from spectragan.training import checkpoints as module
-from spectragan.training.checkpoint_directory import checkpoint_path, find_checkpoints
-from spectragan.training.checkpoint_file import read_about, read_state, write_checkpoint
-from spectragan.training.checkpoint_probe import agree, first_rows
-from spectragan.training.checkpoints import NOT_KEPT, Checkpoints, open_checkpoints
-from spectragan.training.data import TensorRows
-from spectragan.training.seeding import seeded
-from spectragan.training.starnet_net import Augmentation, StarNetSettings, make_starnet_net
+from spectragan.training.checkpoints import (
+    NOT_KEPT,
+    Checkpoints,
+    agree,
+    checkpoint_path,
+    find_checkpoints,
+    first_rows,
+    open_checkpoints,
+    read_about,
+    read_state,
+    write_checkpoint,
+)
+from spectragan.training.devices import seeded
+from spectragan.training.rows import TensorRows
 
 SETTINGS = StarNetSettings(
     (4,), (8,), Augmentation(0.0, None, 0.1), 6, 32, 5e-3, torch.device("cpu")

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from spectragan.training.data import RowBatches, TensorRows, identity_collate
+from spectragan.training.rows import RowBatches, TensorRows, identity_collate
 
 
 def rows(n_rows=10):

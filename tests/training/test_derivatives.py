@@ -1,6 +1,6 @@
 import torch
 
-from spectragan.training.derivatives import push_forward
+from spectragan.training.inference import push_forward
 
 
 def test_push_forward_is_the_matrix_of_derivatives():

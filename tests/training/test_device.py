@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from spectragan.training.device import resolve_device
+from spectragan.training.devices import resolve_device
 
 
 def test_resolve_device_auto_picks_the_fastest_there_is(monkeypatch):

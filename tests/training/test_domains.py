@@ -1,6 +1,6 @@
 import torch
 
-from spectragan.training.domains import DomainBatches, DomainRows
+from spectragan.training.rows import DomainBatches, DomainRows
 
 N_SYNTHETIC, N_OBSERVED = 10, 23
 

@@ -1,6 +1,6 @@
 import torch
 
-from spectragan.training.padding import map_padded
+from spectragan.training.inference import map_padded
 
 
 def test_map_padded_gives_every_row_the_same_result_in_any_batch():

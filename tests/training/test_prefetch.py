@@ -3,8 +3,8 @@ import threading
 import pytest
 import torch
 
-from spectragan.training.domains import DomainBatches, DomainRows
-from spectragan.training.prefetch import Prefetched, prefetched, to_device
+from spectragan.training.devices import Prefetched, prefetched, to_device
+from spectragan.training.rows import DomainBatches, DomainRows
 
 GPU = torch.device("cuda", 0)
 

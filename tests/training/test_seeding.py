@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from spectragan.training.seeding import seeded
+from spectragan.training.devices import seeded
 
 
 def global_numpy_state():

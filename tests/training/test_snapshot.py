@@ -8,13 +8,13 @@ from skorch.helper import predefined_split
 
 from spectragan import CycleGANTranslator
 from spectragan.datasets import make_mock_domains
-from spectragan.estimators.translator_data import domain_data
-from spectragan.training.data import TensorRows
-from spectragan.training.game import build_game
-from spectragan.training.seeding import one_thread, seeded
+from spectragan.starnet.training import Augmentation, StarNetSettings, make_starnet_net
+from spectragan.training.devices import one_thread, seeded
+from spectragan.training.rows import TensorRows
 from spectragan.training.snapshot import capture, restore
-from spectragan.training.starnet_net import Augmentation, StarNetSettings, make_starnet_net
-from spectragan.training.translator_callbacks import epoch_history
+from spectragan.translator.base import domain_data
+from spectragan.translator.game.net import epoch_history
+from spectragan.translator.game.setup import build_game
 
 CPU = torch.device("cpu")
 QUICK = {"max_epochs": 6, "warmup_epochs": 2, "steps_per_epoch": 3, "batch_size": 32, "verbose": 0}

@@ -6,10 +6,11 @@ import torch
 
 from spectragan import LazySpectra, StarNetRegressor
 from spectragan.datasets import make_mock_domains
-from spectragan.training import stored_domain, stored_rows
-from spectragan.training.checkpoint_probe import agree, first_rows
-from spectragan.training.data import RowBatches
+from spectragan.training import stored_rows
+from spectragan.training.checkpoints import agree, first_rows
+from spectragan.training.rows import RowBatches
 from spectragan.training.stored_rows import StoredRows
+from spectragan.translator import stored_domain
 
 
 @pytest.fixture(autouse=True)
@@ -83,7 +84,7 @@ def test_few_stars_in_a_file_train_the_network_of_memory(mock):
 
 
 def test_many_stars_in_a_file_train_as_good_a_network(mock, monkeypatch):
-    from spectragan.estimators import starnet_rows
+    from spectragan.starnet import inputs as starnet_rows
 
     monkeypatch.setattr(starnet_rows, "SAMPLE_ROWS", 200)
     monkeypatch.setattr(starnet_rows, "SAMPLE_VALUES", 1)
@@ -99,7 +100,7 @@ def test_many_stars_in_a_file_train_as_good_a_network(mock, monkeypatch):
 @pytest.fixture
 def tiny_sample(monkeypatch):
     """Let few spectra count as more than the memory holds."""
-    from spectragan.estimators import starnet_rows
+    from spectragan.starnet import inputs as starnet_rows
 
     monkeypatch.setattr(starnet_rows, "SAMPLE_ROWS", 200)
     monkeypatch.setattr(starnet_rows, "SAMPLE_VALUES", 1)

@@ -10,9 +10,14 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra.formats.fits_file import FitsFile, number, required_number, word
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import FLUX_1E17, Pixels, has_bits, log_axis
-from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.formats.pixels import (
+    FLUX_1E17,
+    FileProblem,
+    Pixels,
+    ReadOptions,
+    has_bits,
+    log_axis,
+)
 
 # APOGEE_PIXMASK (https://www.sdss4.org/dr17/irspec/apogee-bitmasks): what the survey's reduction
 # calls bad (BADPIX, CRPIX, SATPIX, UNFIXABLE, BADDARK, BADFLAT, BADERR, NOSKY, NOT_ENOUGH_PSF),

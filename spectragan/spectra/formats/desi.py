@@ -10,9 +10,7 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra.formats.fits_file import FitsFile
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import FLUX_1E17, Pixels
-from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.formats.pixels import FLUX_1E17, FileProblem, Pixels, ReadOptions
 
 
 def identify_desi(file: FitsFile) -> bool:

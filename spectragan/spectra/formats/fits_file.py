@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from astropy.io import fits
 
-from spectragan.spectra.formats.problem import FileProblem, first_line
+from spectragan.spectra.formats.pixels import FileProblem, first_line
 
 AGAIN = "download or copy it again"
 KNOWN_HDUS = (

@@ -15,16 +15,15 @@ from spectragan.spectra.formats.columns import (
     MASK,
     Column,
     find,
+    fits_columns,
     flux_unit,
+    parse_unit,
     read_errors,
     read_mask,
+    wavelength_unit,
 )
-from spectragan.spectra.formats.fits_columns import fits_columns
 from spectragan.spectra.formats.fits_file import FitsFile
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import Pixels
-from spectragan.spectra.formats.problem import FileProblem
-from spectragan.spectra.formats.unit_words import parse_unit, wavelength_unit
+from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
 
 GRID = np.arange(336, 1021, 2) * u.nm
 UNIT = u.W / (u.m**2 * u.nm)

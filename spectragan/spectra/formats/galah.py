@@ -8,8 +8,7 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra.formats.fits_file import FitsFile, number, required_number, word
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import Pixels
+from spectragan.spectra.formats.pixels import Pixels, ReadOptions
 
 
 def identify_galah(file: FitsFile) -> bool:

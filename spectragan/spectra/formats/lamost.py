@@ -9,9 +9,7 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra.formats.fits_file import FitsFile, number, word
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import Pixels
-from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
 
 # The rows of the image up to DR7, and the columns of the table since DR8.
 COLUMNS = ("FLUX", "IVAR", "WAVELENGTH", "ANDMASK", "ORMASK")

@@ -11,9 +11,14 @@ import numpy as np
 
 from spectragan.spectra.formats.apogee import BAD_BITS as APOGEE_BAD_BITS
 from spectragan.spectra.formats.fits_file import FitsFile, number, required_number, word
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import FLUX_1E17, Pixels, has_bits, log_axis
-from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.formats.pixels import (
+    FLUX_1E17,
+    FileProblem,
+    Pixels,
+    ReadOptions,
+    has_bits,
+    log_axis,
+)
 
 COLUMNS = ("flux", "ivar", "pixel_flags")
 HDUS = (1, 2, 3, 4)

@@ -5,9 +5,7 @@ from typing import Any
 
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.formats.fits_file import open_fits, read_bytes
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import to_spectra
-from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, to_spectra
 from spectragan.spectra.formats.registry import FORMATS, NAMES, Format, named
 from spectragan.spectra.formats.text_file import read_text
 

@@ -1,17 +1,62 @@
-"""What readers return, and how it becomes `Spectra`: errors to ivar, masks, types, metadata."""
+"""What readers are told, and what they return: pixels to `Spectra`, or why a file can't be read."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 
+from spectragan.spectra.checks import native_float
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.doppler import REST_FRAME_KEY
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.problem import FileProblem
-from spectragan.spectra.validation import native_float
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """The parameters of `read_spectra` that concern one file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    visits : bool, default=False
+        Read the visits of a star, too, where a file holds them beside the combined spectrum.
+    arm : str, default=None
+        Which part of a file that holds several grids.
+    medium : {"air", "vacuum"}, default=None
+        For files that don't say.
+    wavelength_unit, flux_unit : astropy.units.UnitBase, default=None
+        For files that don't say.
+    checksum : bool, default=True
+        Compare data with the checksums of the file.
+    """
+
+    path: Path
+    visits: bool = False
+    arm: str | None = None
+    medium: str | None = None
+    wavelength_unit: u.UnitBase | None = None
+    flux_unit: u.UnitBase | None = None
+    checksum: bool = True
+
+    @property
+    def stem(self) -> str:
+        """The name of the file without folder and endings."""
+        return self.path.name.removesuffix(".gz").rsplit(".", 1)[0]
+
+
+class FileProblem(Exception):
+    """A cause and a remedy, "<cause>; <remedy>."; `read_spectra` puts the file before it."""
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of what an error from below says, short enough for one sentence."""
+    text = str(error).strip() or "no message"
+    line = " ".join(text.splitlines()[0].split())
+    return line if len(line) <= 120 else f"{line[:117]}..."
+
 
 # Surveys of SDSS, LAMOST and DESI count flux in these.
 FLUX_1E17 = u.Unit("1e-17 erg / (s cm2 Angstrom)")

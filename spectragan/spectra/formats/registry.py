@@ -15,8 +15,7 @@ from spectragan.spectra.formats import (
     mwm,
     sdss,
 )
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import Pixels
+from spectragan.spectra.formats.pixels import Pixels, ReadOptions
 
 
 class Format(NamedTuple):

@@ -11,9 +11,7 @@ import numpy as np
 from astropy.constants import c
 
 from spectragan.spectra.formats.fits_file import FitsFile, word
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import FLUX_1E17, Pixels, has_bits
-from spectragan.spectra.formats.problem import FileProblem
+from spectragan.spectra.formats.pixels import FLUX_1E17, FileProblem, Pixels, ReadOptions, has_bits
 
 # SPPIXMASK (https://www.sdss3.org/dr10/algorithms/bitmask_sppixmask.php): pixels that are very bad
 # (FULLREJECT, NOSKY) have ivar 0 already; the survey names BRIGHTSKY as the one bit to look at. It

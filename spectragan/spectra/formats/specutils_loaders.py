@@ -6,9 +6,13 @@ import astropy.units as u
 from specutils import Spectrum, SpectrumList
 
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.formats.options import ReadOptions
-from spectragan.spectra.formats.pixels import medium_of, row_meta
-from spectragan.spectra.formats.problem import FileProblem, first_line
+from spectragan.spectra.formats.pixels import (
+    FileProblem,
+    ReadOptions,
+    first_line,
+    medium_of,
+    row_meta,
+)
 from spectragan.spectra.specutils_input import from_specutils
 
 

@@ -8,7 +8,7 @@ from astropy.table import Table
 
 from spectragan.spectra.formats.columns import Column, split_unit
 from spectragan.spectra.formats.fits_file import read_bytes
-from spectragan.spectra.formats.problem import FileProblem, first_line
+from spectragan.spectra.formats.pixels import FileProblem, first_line
 
 
 def read_text(path: Path) -> dict[str, Column]:

@@ -1,0 +1,14 @@
+"""Labels to synthetic spectra, learnt from examples.
+
+In reading order:
+
+- `estimator`: `SpectrumEmulator`, what a user sees.
+- `training`: how its network is fitted, in closed form first, then by gradients.
+- `kernels`: Gaussian processes, one per component.
+- `compression`: components of the spectra that it is fitted in.
+- `network`: the torch module.
+"""
+
+from spectragan.emulator.estimator import SpectrumEmulator
+
+__all__ = ["SpectrumEmulator"]

@@ -1,0 +1,14 @@
+"""Labels of stars, fitted with an emulator, for all stars at once.
+
+In reading order:
+
+- `estimator`: `ParameterFitter`, what a user sees; `parameters`, its rules.
+- `machine`: the fit of one set, made ready; `model`, labels and nuisances to a spectrum.
+- `fitter`: start, minimum and errors; `starts`, where fits begin; `objective`, chi square and
+  its minimiser.
+- `errors`: inflated where the model is wrong; `results`, tables and posteriors.
+"""
+
+from spectragan.fitting.estimator import ParameterFitter
+
+__all__ = ["ParameterFitter"]

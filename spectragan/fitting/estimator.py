@@ -1,0 +1,630 @@
+"""`ParameterFitter`: observed spectra in, stellar labels with errors out."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+from astropy.table import QTable, Table
+from sklearn.base import BaseEstimator, RegressorMixin, clone
+from sklearn.metrics import r2_score
+from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+from tqdm import tqdm
+
+from spectragan.emulator.estimator import SpectrumEmulator
+from spectragan.files.saving import SaveMixin
+from spectragan.fitting.errors import (
+    inflation_from_labels,
+    inflation_from_residuals,
+    translation_covariance,
+)
+from spectragan.fitting.fitter import LabelFit, join_fits
+from spectragan.fitting.machine import FitterMachine, thaw
+from spectragan.fitting.parameters import check_parameters
+from spectragan.fitting.results import (
+    log_probability,
+    make_table,
+    standard_errors,
+    unit_cube_to_prior,
+)
+from spectragan.fitting.streaming import gather_fits, predict_labels
+from spectragan.labels import label_array, named_columns
+from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
+from spectragan.spectra.convert import kind_of
+from spectragan.spectra.inputs import make_rng
+from spectragan.training.dask_rows import (
+    holds_dask,
+)
+from spectragan.training.streaming import row_chunks
+from spectragan.translator.observed import check_grids, count_pixels, is_fitted
+
+HELD_OUT = 0.2  # of the spectra an emulator is trained on, to measure errors first
+FEWEST_HELD_OUT = 20  # errors from fewer stars would be worse than none
+
+
+class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
+    """Base of `ParameterFitter`: holds a fitted emulator and the machine that fits with it."""
+
+    emulator: Any
+    translator: Any
+    err_inflation: float | str
+    chunk_size: int
+    random_state: Any
+    verbose: int
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the labels' variance that the fits explain.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Observed.
+        y : array-like, DataFrame or Table of shape (n_spectra, n_labels)
+            Columns with names may come in any order.
+        sample_weight : array-like of shape (n_spectra,), default=None
+            How much each spectrum counts.
+
+        Returns
+        -------
+        score : float
+            The mean over labels of R squared.
+        """
+        ready = self._ready()
+        labels = ready.predict(X)  # type: ignore[attr-defined]
+        truth = read_labels(y, len(labels), ready._names, ready._units)
+        return float(r2_score(truth, labels, sample_weight=sample_weight))
+
+    def _train(self, X: Any, y: Any, emulator: Any) -> None:
+        """Train the emulator, after a part of it has told how far errors are from the truth."""
+        spectra = validate_spectra(self, X, reset=True)
+        labels = read_labels(y, len(spectra))
+        columns = named_columns(y)
+        base = _unfitted(emulator, self.random_state, self.verbose)
+        factors = np.ones(labels.shape[1])
+        rows = _hold_out(len(spectra), self.random_state)
+        # Through a translator, spectra of the training's domain say nothing about the errors.
+        if self.err_inflation == "auto" and rows is not None and self.translator is None:
+            some = labels[~rows] if columns is None else Table(labels[~rows], names=columns)
+            part = self._with(emulator=clone(base).fit(some, spectra[~rows])).fit()
+            factors = part._calibrate(spectra[rows], labels[rows])
+        single = columns is None and np.asarray(y).ndim == 1
+        self._adopt(base.fit(labels if single else y, spectra))
+        self._one_dimensional = single
+        self.translation_covariance_ = translation_covariance(self, self.emulator_)
+        if self.err_inflation == "auto":
+            self.err_inflation_ = factors
+
+    def _adopt(self, emulator: Any) -> None:
+        """Set what follows from a fitted emulator."""
+        if self.translator is not None:
+            check_grids(emulator, thaw(self.translator))
+        built = FitterMachine(self, emulator)
+        self.emulator_ = emulator
+        self._names, self._range = tuple(emulator.label_names_), built.label_range
+        self.wavelength_ = getattr(emulator, "wavelength_", None)
+        self.medium_ = getattr(emulator, "medium_", None)
+        self.n_features_in_ = count_pixels(emulator)
+        self._one_dimensional = False
+        factor = 1.0 if self.err_inflation == "auto" else float(self.err_inflation)
+        self.err_inflation_ = np.full(len(self._names), factor)
+        self._built = built
+        self.translation_covariance_ = None
+        # What an unpickled fitter is built from again, whatever its parameters are then.
+        self._fitted_parameters = {**self.get_params(deep=False)}
+
+    @property
+    def label_names_(self) -> tuple[str, ...]:
+        """Labels in the order of the columns."""
+        return self._ready()._names
+
+    @property
+    def label_range_(self) -> np.ndarray:
+        """Lowest and highest label of the emulator, of shape (2, n_labels)."""
+        return self._ready()._range
+
+    @property
+    def parameter_names_(self) -> tuple[str, ...]:
+        """Names of all fitted parameters, in the order of `log_prob`."""
+        return self._ready()._machine.names
+
+    @property
+    def _machine(self) -> FitterMachine:
+        if not hasattr(self, "_built"):  # after unpickling
+            self._built = FitterMachine(SimpleNamespace(**self._fitted_parameters), self.emulator_)
+        return self._built
+
+    @property
+    def _units(self) -> dict[str, Any]:
+        """Units of labels, where the emulator knows them."""
+        return getattr(self.emulator_, "_label_units", {})
+
+    def _calibrate(self, spectra: Spectra, labels: np.ndarray | None) -> np.ndarray:
+        """Return the factors that make errors large enough for spectra not trained on."""
+        pairs = list(self._fits(spectra))
+        n_labels = len(self._names)
+        if labels is None and self.translation_covariance_ is not None:
+            return np.ones(n_labels)  # residuals show the translation's error a second time
+        if labels is None:
+            lack = [self._machine.lack_of_fit(*pair) for pair in pairs]
+            return np.full(n_labels, inflation_from_residuals(np.concatenate(lack)))
+        fit = join_fits([part for _, part in pairs])
+        offset = fit.parameters[:, :n_labels] - labels
+        return inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
+
+    def _fits(self, X: Any, *, quiet: bool = False) -> Iterator[tuple[Spectra, LabelFit]]:
+        """Yield spectra and their fits, chunk by chunk, errors inflated."""
+        shape: tuple[int, ...] = getattr(X, "shape", None) or ()
+        total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
+        hidden = quiet or not self.verbose or total <= self.chunk_size
+        with tqdm(total=total, desc="fits", unit="star", file=sys.stderr, disable=hidden) as bar:
+            for part, fit in self._fitted_chunks(X):
+                bar.update(len(part))
+                yield part, fit
+
+    def _fitted_chunks(self, X: Any) -> Iterator[tuple[Spectra, LabelFit]]:
+        factors = np.full(len(self._machine.names), self._typical_inflation())
+        factors[: len(self._names)] = self.err_inflation_
+        added = getattr(self, "translation_covariance_", None)  # older pickles have none
+        for chunk in row_chunks(X, self.chunk_size):
+            spectra = validate_spectra(self, chunk, reset=False)
+            self._check_unit(spectra, chunk)
+            for part in row_chunks(spectra, self.chunk_size):
+                fit = self._machine.fit(part)
+                if added is not None:
+                    fit.covariance[:, : len(added), : len(added)] += added
+                fit.covariance *= factors[:, None] * factors
+                yield part, fit
+
+    def _typical_inflation(self) -> float:
+        return float(np.median(self.err_inflation_))
+
+    def _ready(self) -> Any:
+        """Return this fitter if it is fitted, or one that took over a fitted emulator."""
+        if hasattr(self, "emulator_"):
+            return self
+        if not is_fitted(thaw(self.emulator)):
+            check_is_fitted(self)
+        key = self._state_of_parts()
+        kept_key, kept = getattr(self, "_prepared", (None, None))
+        if kept_key != key:
+            kept = self._with().fit()
+            self._prepared = key, kept
+        return kept
+
+    def _state_of_parts(self) -> tuple[Any, ...]:
+        """Return what changes when a parameter does, or a part is fitted again."""
+        parameters = self.get_params(deep=False)
+        parts = [thaw(parameters.pop(name)) for name in ("emulator", "translator")]
+        learned = ("net_", "subspace_", "network_", "members_")
+        ids = [id(getattr(part, name, None)) for part in parts for name in learned]
+        return (*map(id, parts), *ids, repr(sorted(parameters.items())))
+
+    def _check_unit(self, spectra: Spectra, given: Any) -> None:
+        """Raise unless spectra that have a unit of flux have the emulator's."""
+        expected = getattr(self.emulator_, "unit_", None)
+        if expected is None or kind_of(given) == "array" or spectra.unit == expected:
+            return
+        raise ValueError(
+            f"`X` must have the flux unit of the emulator, {str(expected)!r}; got "
+            f"{str(spectra.unit)!r}; convert it, or normalise both the same way first."
+        )
+
+    def _with(self, **changes: Any) -> Any:
+        return type(self)(**{**self.get_params(deep=False), **changes})
+
+    def _shaped(self, labels: np.ndarray) -> np.ndarray:
+        return labels[:, 0] if self._one_dimensional else labels
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())  # not the fitter's own
+        for name in ("_built", "_prepared"):  # hold functions; built again when needed
+            state.pop(name, None)
+        return state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "emulator_")
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that several labels, and NaN in spectra, are fine."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        # Maximum likelihood isn't drawn to the mean of the training set, as a regression is.
+        tags.regressor_tags.poor_score = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def read_labels(
+    y: Any,
+    n_spectra: int,
+    names: tuple[str, ...] | None = None,
+    units: dict[str, Any] | None = None,
+) -> np.ndarray:
+    """Return labels of spectra as an array.
+
+    Parameters
+    ----------
+    y : array-like, DataFrame or Table of shape (n_spectra, n_labels), or (n_spectra,)
+    n_spectra : int
+    names : tuple of str, default=None
+        Labels of the emulator, to select and order named columns; None takes all.
+    units : dict of str to astropy unit, default=None
+        What to convert columns with units to.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_spectra, n_labels)
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, not finite, or not as many as spectra.
+    """
+    if y is None:
+        raise ValueError(
+            "ParameterFitter requires y to be passed, but the target y is None; call "
+            "fit(spectra, labels), or give it a fitted emulator."
+        )
+    if named_columns(y) is None:
+        y = check_array(y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y")
+        y = y[:, None] if y.ndim == 1 else y
+    labels = label_array(y, names, units, input_name="y").astype(float)
+    check_consistent_length(np.empty(n_spectra), labels)
+    if names is not None and labels.shape[1] != len(names):
+        raise ValueError(
+            f"`y` must have the emulator's labels, {', '.join(names)}; got {labels.shape[1]} "
+            "columns; select them in this order."
+        )
+    return labels
+
+
+def _unfitted(emulator: Any, random_state: Any, verbose: int) -> Any:
+    """Return the emulator to train."""
+    if emulator is None:
+        return SpectrumEmulator(random_state=random_state, verbose=verbose)
+    return clone(emulator)
+
+
+def _hold_out(n_spectra: int, random_state: Any) -> np.ndarray | None:
+    """Return which spectra to measure errors on, or None if there are too few."""
+    n_held = round(HELD_OUT * n_spectra)
+    if n_held < FEWEST_HELD_OUT:
+        return None
+    # An instance is the emulator's to advance: the same state must give the same emulator.
+    seed = random_state if isinstance(random_state, int) else 0
+    rows = np.zeros(n_spectra, dtype=bool)
+    rows[make_rng(seed).permutation(n_spectra)[:n_held]] = True
+    return rows
+
+
+class ParameterFitter(BaseFitter):
+    r"""Fit stellar labels to observed spectra, thousands at a time, with their errors.
+
+    Every spectrum is compared with the emulator's, translated if there is a translator, and the
+    labels of the least chi square are found: from blind starts, by a batched Levenberg-Marquardt
+    method with exact derivatives through emulator and translator.
+
+    Parameters
+    ----------
+    emulator : SpectrumEmulator or other emulator, default=None
+        Labels to spectra. A fitted one is used as it is (``clone`` forgets a fit unless it is
+        wrapped in `sklearn.frozen.FrozenEstimator`); an unfitted one, or None for the default, is
+        trained by ``fit(spectra, labels)``. Any object with ``predict(labels)``,
+        ``jacobian(labels)``, ``label_names_``, ``label_range_`` and ``wavelength_`` will do.
+    translator : translator, default=None
+        Fitted; makes the emulator's spectra look observed. Of a `TranslatorEnsemble` the first
+        member does; what the others find is an error of the labels, in ``translation_covariance_``.
+    nuisances : sequence of {"velocity", "broadening", "continuum"}, default=()
+        Fitted along with the labels: a radial velocity (km/s, relativistic, positive to the red),
+        the standard deviation of a Gaussian broadening (km/s), and a polynomial that multiplies
+        the model.
+    continuum_degree : int, default=3
+        Of that polynomial.
+    bounds : dict of str to (low, high), default=None
+        Of labels and nuisances; by default the emulator's range, -100 to 100 km/s for velocity
+        and 0 to 50 km/s for broadening. Pixels within that reach of the ends are left out.
+    priors : dict of str to (mean, standard deviation), default=None
+        Gaussian priors on labels and nuisances; none by default.
+    split : {"fit", "encode"}, default="fit"
+        A translator's split latents are each star's own: fitted, with the distribution of the
+        observed spectra as prior, or taken from the translator's encoder and held.
+    err_inflation : float or "auto", default="auto"
+        Factor on formal errors, a prior's share included, since no model is exact; "auto" is 1,
+        or what `fit` learns.
+    n_starts, max_steps : int, default=3, 50
+        Starts, at most, for a spectrum that fits badly, and steps of its fit.
+    chunk_size : int, default=512
+        Spectra in memory at a time.
+    random_state : int, RandomState instance or None, default=None
+        Of an emulator that is trained here.
+    verbose : int, default=1
+        0 shows no progress bar.
+
+    Attributes
+    ----------
+    emulator_ : object
+        The fitted emulator.
+    err_inflation_ : ndarray of shape (n_labels,)
+        What the errors of labels are multiplied by.
+    translation_covariance_ : ndarray of shape (n_labels, n_labels) or None
+        Added to the formal covariance of every star before it is inflated.
+    parameter_names_ : tuple of str
+        All fitted parameters: labels, the translator's split latents, velocity and broadening.
+    label_names_ : tuple of str
+        Labels in the order of the columns.
+    label_range_ : ndarray of shape (2, n_labels)
+        Of the emulator.
+    n_features_in_ : int
+        Number of pixels.
+    wavelength_ : Quantity of shape (n_pixels,) or None
+        The grid, in Angstrom.
+
+    See Also
+    --------
+    StarNetRegressor : Labels by a convolutional network, without a model of the spectrum.
+    ObservedEmulator : The model spectra of given labels.
+
+    Notes
+    -----
+    What is minimised, with :math:`f` the translated emulator, :math:`w` the inverse variances and
+    :math:`a` a continuum that is solved for at each step [2]_, is
+
+    .. math:: \chi^2(\theta) = \sum_j w_j \left(y_j - f_j(\theta) \sum_k a_k T_k(\lambda_j)
+              \right)^2 + (\theta - \mu)^T P (\theta - \mu).
+
+    Starts are the best of some thousand models, compared in their leading components; a spectrum
+    that fits badly is started again elsewhere. Where the noise of a spectrum isn't known, all its
+    good pixels weigh the same and errors are scaled by its residuals: an assumption. The Payne
+    [1]_ fits the same model one star at a time.
+
+    References
+    ----------
+    .. [1] Ting, Y.-S. et al. 2019, ApJ 879, 69 (The Payne).
+    .. [2] Golub, G. & Pereyra, V. 2003, Inverse Problems 19, R1.
+
+    Examples
+    --------
+    >>> from spectragan import ParameterFitter, SpectrumEmulator
+    >>> from spectragan.datasets import make_mock_domains
+    >>> mock = make_mock_domains(200, 50, n_pixels=100, random_state=0)
+    >>> emulator = SpectrumEmulator(verbose=0).fit(mock.labels_synthetic, mock.synthetic)
+    >>> fitter = ParameterFitter(emulator)
+    >>> labels, errors = fitter.predict(mock.observed, return_std=True)
+    >>> labels.shape, errors.shape
+    ((50, 3), (50, 3))
+    """
+
+    def __init__(
+        self,
+        emulator: Any = None,
+        translator: Any = None,
+        *,
+        nuisances: Sequence[str] = (),
+        continuum_degree: int = 3,
+        bounds: Mapping[str, Any] | None = None,
+        priors: Mapping[str, Any] | None = None,
+        split: str = "fit",
+        err_inflation: float | str = "auto",
+        n_starts: int = 3,
+        max_steps: int = 50,
+        chunk_size: int = 512,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 1,
+    ) -> None:
+        self.emulator = emulator
+        self.translator = translator
+        self.nuisances = nuisances
+        self.continuum_degree = continuum_degree
+        self.bounds = bounds
+        self.priors = priors
+        self.split = split
+        self.err_inflation = err_inflation
+        self.n_starts = n_starts
+        self.max_steps = max_steps
+        self.chunk_size = chunk_size
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any = None, y: Any = None) -> "ParameterFitter":
+        """Train the emulator if it isn't, and learn how far errors are from the truth.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels), default=None
+            With an unfitted emulator: the spectra to train it on. With a fitted one: observed
+            spectra that neither emulator nor translator were trained on; their fits give
+            ``err_inflation_``.
+        y : array-like, DataFrame or Table of shape (n_spectra, n_labels), default=None
+            Their labels. With a fitted emulator they may be left out: then errors are inflated by
+            as much as the residuals say. An error along the labels leaves no residual, so with
+            labels the inflation is the better one.
+
+        Returns
+        -------
+        self : ParameterFitter
+            Fitted.
+
+        Raises
+        ------
+        GridMismatchError
+            If emulator, translator and spectra aren't on one grid.
+        ValueError
+            If a parameter breaks its rule, or fewer than 10 spectra could be fitted.
+        """
+        check_parameters(self)
+        emulator = thaw(self.emulator)
+        if not is_fitted(emulator):
+            self._train(X, y, emulator)
+            return self
+        fresh = self._with()
+        fresh._adopt(emulator)
+        factors, spectra = fresh.err_inflation_, None
+        if X is not None:
+            spectra = validate_spectra(fresh, X, reset=False)
+        fresh.translation_covariance_ = found = translation_covariance(fresh, emulator, spectra)
+        if spectra is not None:
+            labels = None if y is None else read_labels(y, len(spectra), fresh._names, fresh._units)
+            if self.err_inflation == "auto":
+                factors = fresh._calibrate(spectra, labels)
+        self._adopt(emulator)
+        self.translation_covariance_ = found
+        self.err_inflation_ = factors
+        return self
+
+    def predict(
+        self, X: Any, return_std: bool = False, return_cov: bool = False, *, out: Any = None
+    ) -> Any:
+        """Fit labels to spectra.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Observed. They are read in chunks: arrays and `LazySpectra` may be larger than the
+            memory. Dask arrays, and lazy spectra over such, give dask arrays.
+        return_std, return_cov : bool, default=False
+            Also return standard errors, or covariances.
+        out : array or data set like labels, or tuple of as many as there are results, default=None
+            Where to write the results, float32 or float64.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_spectra, n_labels), or (n_spectra,) if fitted to such; or `out`
+            NaN where a spectrum has no more good pixels than there are parameters, or none of
+            its models is finite; `fit_table` tells why.
+        std : ndarray like labels
+            Only if asked for; 68 % of true labels are to lie within it.
+        covariance : ndarray of shape (n_spectra, n_labels, n_labels)
+            Only if asked for.
+
+        Raises
+        ------
+        NotFittedError
+            If the emulator isn't fitted.
+        GridMismatchError
+            If `X` isn't on the emulator's grid.
+        ValueError
+            If both errors are asked for, `out` doesn't fit, or a parameter breaks its rule.
+        """
+        if return_std and return_cov:
+            raise ValueError(
+                "`return_std` and `return_cov` must not both be True; got both; the diagonal of "
+                "the covariance holds the squares of the other."
+            )
+        results = predict_labels(self._ready(), X, return_std, return_cov, out)
+        return results if return_std or return_cov else results[0]
+
+    def fit_table(self, X: Any) -> QTable:
+        """Fit labels to spectra, and tell all about the fits.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Observed.
+
+        Returns
+        -------
+        table : QTable
+            A row per spectrum: every label, velocity and broadening with its ``_err`` and unit;
+            ``chi2`` (in units of weights where errors are unknown), ``dof``, ``n_iterations``,
+            ``status`` ("converged", "not converged", "too few pixels", "not finite"), and flags:
+            ``at_bound``, ``outside_hull`` of the labels that the emulator was trained on, and
+            ``bad_chi2`` (above 3 per degree of freedom; where errors are unknown, above 9 times
+            the median). ``table.write("labels.ecsv")`` and FITS keep units.
+
+        Raises
+        ------
+        NotFittedError
+            If the emulator isn't fitted.
+        GridMismatchError
+            If `X` isn't on the emulator's grid.
+        """
+        ready = self._ready()
+        fits = gather_fits(ready, X) if holds_dask(X) else [part for _, part in ready._fits(X)]
+        return make_table(join_fits(fits), ready._machine, ready._units)
+
+    def best_model(self, X: Any) -> Any:
+        """Return the best-fitting model of every spectrum.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Observed.
+
+        Returns
+        -------
+        models : like X
+            Nuisances applied, noise "exact"; masked where nothing could be fitted, and where the
+            emulator has no flux.
+
+        Raises
+        ------
+        NotFittedError
+            If the emulator isn't fitted.
+        GridMismatchError
+            If `X` isn't on the emulator's grid.
+        """
+        ready = self._ready()
+        models, weights, parts = [], [], []
+        for spectra, fit in ready._fits(X):
+            flux, good = ready._machine.models(spectra, fit)
+            models.append(flux)
+            weights.append(good)
+            parts.append(spectra)
+        everything = as_spectra(X) if len(parts) > 1 else parts[0]
+        dtype = everything.dtype
+        result = everything.with_flux(
+            np.concatenate(models).astype(dtype), np.concatenate(weights).astype(dtype), "exact"
+        )
+        return like_input(result, X)
+
+    def log_prob(self, theta: Any, X: Any, include_prior: bool = True) -> np.ndarray:
+        r"""Return the logarithm of the posterior probability, up to a constant.
+
+        Parameters
+        ----------
+        theta : array-like of shape (n, n_parameters) or (n_parameters,)
+            In the order of `parameter_names_`.
+        X : spectra of shape (1, n_pixels) or (n, n_pixels)
+            One spectrum for all parameters, or one for each.
+        include_prior : bool, default=True
+            False gives the likelihood, which nested samplers want beside `prior_transform`.
+
+        Returns
+        -------
+        log_prob : ndarray of shape (n,) or float
+            :math:`-\chi^2 / 2 f^2` with :math:`f` the median of ``err_inflation_``, or, where
+            errors are unknown, :math:`-\frac{n}{2}\ln\chi^2` (their size integrated out); plus the
+            prior. Minus infinity outside the bounds.
+
+        Raises
+        ------
+        ValueError
+            If shapes don't agree.
+        """
+        ready = self._ready()
+        spectra = validate_spectra(ready, X, reset=False)
+        ready._check_unit(spectra, X)
+        inflation = ready._typical_inflation()
+        return log_probability(ready._machine, theta, spectra, inflation, include_prior)
+
+    def prior_transform(self, u: Any) -> np.ndarray:
+        """Return the parameters at quantiles of the prior, as nested samplers need them.
+
+        Parameters
+        ----------
+        u : array-like of shape (n, n_parameters) or (n_parameters,)
+            Between 0 and 1.
+
+        Returns
+        -------
+        theta : ndarray like u
+            Even within the bounds, or Gaussian and cut there, where there is a prior.
+
+        Raises
+        ------
+        ValueError
+            If `u` has another shape or leaves 0 to 1.
+        """
+        return unit_cube_to_prior(self._ready()._machine, u)

@@ -1,0 +1,280 @@
+"""Fit labels and nuisances to many spectra: a blind start, then the exact minimum."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+import torch
+
+from spectragan.fitting.model import CACHE_ROWS, ForwardModel
+from spectragan.fitting.objective import ChiSquare, Minimum, minimize, scale_to_unit
+from spectragan.fitting.starts import BlindStart, FitSettings
+
+CONVERGED, STOPPED, TOO_FEW_PIXELS, NOT_FINITE = range(4)
+TOLERANCE = 1e-4  # standard deviations
+BROADENING_REACH = 3.0  # standard deviations of the widest Gaussian that must lie on the grid
+AT_BOUND = 1e-6  # of the range
+LEAST_POWER = 1e-13  # of a curvature with a diagonal of 1: rounding
+
+
+@dataclass
+class LabelFit:
+    """What was found for each spectrum.
+
+    Attributes
+    ----------
+    parameters : ndarray of shape (n_spectra, n_parameters)
+        Labels, split latents and nuisances; NaN where nothing could be fitted.
+    covariance : ndarray of shape (n_spectra, n_parameters, n_parameters)
+        From the errors given or, where none are known, from the residuals.
+    chi2 : ndarray of shape (n_spectra,)
+        In units of the noise, or of weights where it isn't known.
+    dof : ndarray of int of shape (n_spectra,)
+        Good pixels less fitted parameters.
+    n_iterations, status : ndarray of int of shape (n_spectra,)
+    at_bound : ndarray of bool of shape (n_spectra, n_parameters)
+    known : ndarray of bool of shape (n_spectra,)
+        Whether the errors of the spectrum are.
+    """
+
+    parameters: np.ndarray
+    covariance: np.ndarray
+    chi2: np.ndarray
+    dof: np.ndarray
+    n_iterations: np.ndarray
+    status: np.ndarray
+    at_bound: np.ndarray
+    known: np.ndarray
+
+
+class LabelFitter:
+    """Fits a forward model to batches of spectra.
+
+    Parameters
+    ----------
+    forward : ForwardModel
+    grid : tensor of shape (n_grid, n_labels)
+        Labels of the models that blind starts are chosen from.
+    settings : FitSettings
+    usable : ndarray of bool of shape (n_pixels,)
+        Pixels that the model describes.
+    continuum : tensor of shape (n_terms, n_pixels) or None
+        Polynomials fitted with the labels.
+    """
+
+    def __init__(
+        self,
+        forward: ForwardModel,
+        grid: torch.Tensor,
+        settings: FitSettings,
+        usable: np.ndarray,
+        continuum: torch.Tensor | None = None,
+    ) -> None:
+        self.forward, self.settings, self.continuum = forward, settings, continuum
+        self.blind = BlindStart(forward, grid, settings, continuum)
+        self.n_terms = 0 if continuum is None else len(continuum)
+        self.usable = torch.as_tensor(self._described(usable))
+
+    def _described(self, usable: np.ndarray) -> np.ndarray:
+        """Tell which pixels the model has flux for, whatever the nuisances."""
+        if self.forward.grid is None:
+            return usable
+        ends = torch.stack([self.settings.lower, self.settings.upper])[:, self.forward.n_inner :]
+        velocity, broadening = self.forward.split_nuisances(ends)
+        reach = float(velocity.abs().max() + BROADENING_REACH * broadening.max())
+        return self.forward.grid.inside(reach, usable)
+
+    def fit(
+        self,
+        flux: np.ndarray,
+        weights: np.ndarray,
+        known: np.ndarray,
+        split: np.ndarray | None = None,
+    ) -> LabelFit:
+        """Fit spectra.
+
+        Parameters
+        ----------
+        flux, weights : ndarray of shape (n_spectra, n_pixels)
+            Finite; weights are inverse variances, or 0 and 1 where the noise isn't known.
+        known : ndarray of bool of shape (n_spectra,)
+        split : ndarray of shape (n_spectra, n_split), default=None
+            Holds the split latents at these values; None fits them.
+
+        Returns
+        -------
+        fit : LabelFit
+        """
+        y, w = self._tensors(flux, weights)
+        lower, upper = self._bounds(len(y), split)
+        n_good = (w > 0).sum(1)
+        dof = n_good - (lower < upper).sum(1) - self.n_terms
+        rows = torch.nonzero(dof > 0).ravel()
+        result = self._empty(np.asarray(known, dtype=bool), dof)
+        if len(rows):
+            if len(rows) < len(y):
+                y, w, lower, upper = (a[rows] for a in (y, w, lower, upper))
+            unknown = torch.as_tensor(~result.known)[rows]
+            start, noise = self.blind.find(y, w, lower, upper, unknown)
+            scale = 1 / noise
+            minimum = self._refine(y, w, lower, upper, start, scale)
+            if unknown.any() and bool(self.settings.prior.precision.any()):
+                # Only now is the noise known that the prior has to be weighed against.
+                scale = torch.where(unknown, scale * dof[rows] / minimum.cost, scale)
+                minimum = self._refine(y, w, lower, upper, minimum.parameters, scale)
+            self._store(result, rows, minimum, scale, unknown, lower, upper)
+        return result
+
+    def objective(self, flux: np.ndarray, weights: np.ndarray) -> ChiSquare:
+        """Return chi square of spectra as a function of all parameters.
+
+        Parameters
+        ----------
+        flux, weights : ndarray of shape (n_spectra, n_pixels)
+
+        Returns
+        -------
+        objective : ChiSquare
+        """
+        y, w = self._tensors(flux, weights)
+        return ChiSquare(self.forward, y, w, self.settings.prior, self.continuum)
+
+    def lack_of_fit(
+        self, flux: np.ndarray, weights: np.ndarray, parameters: np.ndarray
+    ) -> np.ndarray:
+        """Return by how much any combination of the models' leading components fits better.
+
+        Parameters
+        ----------
+        flux, weights : ndarray of shape (n_spectra, n_pixels)
+        parameters : ndarray of shape (n_spectra, n_parameters)
+            Of the best fits, finite.
+
+        Returns
+        -------
+        gain : ndarray of shape (n_spectra,)
+            Difference of chi squares per degree of freedom: near 1 if the model is right.
+        """
+        objective = self.objective(flux, weights)
+        theta, gains = torch.as_tensor(parameters), []
+        for rows in torch.arange(len(theta)).split(CACHE_ROWS):
+            residual = objective.flux[rows] - objective.model(theta[rows], rows)
+            nuisances = theta[rows, self.forward.n_inner :]
+            gains.append(self.blind.explained(residual, objective.weights[rows], nuisances))
+        dof = max(1, self.blind.n_components - self.forward.n_inner)
+        return (torch.cat(gains) / dof).numpy()
+
+    def _tensors(self, flux: np.ndarray, weights: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        # Copies: the arrays may be read-only, or maps of files.
+        y, w = (torch.from_numpy(np.array(a, dtype=float)) for a in (flux, weights))
+        return y, w if bool(self.usable.all()) else w * self.usable
+
+    def _bounds(self, n: int, split: np.ndarray | None) -> tuple[torch.Tensor, torch.Tensor]:
+        bounds = [b.repeat(n, 1) for b in (self.settings.lower, self.settings.upper)]
+        if split is not None:
+            for bound in bounds:
+                bound[:, self.forward.model.n_labels : self.forward.n_inner] = torch.as_tensor(
+                    split
+                )
+        return bounds[0], bounds[1]
+
+    def _refine(
+        self,
+        y: torch.Tensor,
+        w: torch.Tensor,
+        lower: torch.Tensor,
+        upper: torch.Tensor,
+        start: torch.Tensor,
+        scale: torch.Tensor,
+    ) -> Minimum:
+        if not bool((scale == 1).all()):
+            w = w * scale[:, None]
+        objective = ChiSquare(self.forward, y, w, self.settings.prior, self.continuum)
+        return minimize(
+            objective, start, lower, upper, tolerance=TOLERANCE, max_iter=self.settings.max_iter
+        )
+
+    def _empty(self, known: np.ndarray, dof: torch.Tensor) -> LabelFit:
+        n, n_parameters = len(known), self.forward.n_parameters
+        return LabelFit(
+            parameters=np.full((n, n_parameters), np.nan),
+            covariance=np.full((n, n_parameters, n_parameters), np.nan),
+            chi2=np.full(n, np.nan),
+            dof=dof.numpy(),
+            n_iterations=np.zeros(n, dtype=int),
+            status=np.full(n, TOO_FEW_PIXELS),
+            at_bound=np.zeros((n, n_parameters), dtype=bool),
+            known=known,
+        )
+
+    def _store(
+        self,
+        result: LabelFit,
+        rows: torch.Tensor,
+        minimum: Minimum,
+        scale: torch.Tensor,
+        unknown: torch.Tensor,
+        lower: torch.Tensor,
+        upper: torch.Tensor,
+    ) -> None:
+        parameters = minimum.parameters
+        offset = parameters - self.settings.prior.mean
+        penalty = (offset * (offset @ self.settings.prior.precision)).sum(1)
+        chi2 = minimum.cost - penalty
+        covariance = invert(minimum.curvature, lower < upper)
+        # Where errors are unknown the residuals stand for them.
+        left = torch.where(unknown, chi2 / torch.as_tensor(result.dof)[rows], 1.0)
+        covariance = covariance * left[:, None, None]
+        slack = AT_BOUND * (upper - lower)
+        at_bound = (parameters - lower <= slack) | (upper - parameters <= slack)
+        finite = torch.isfinite(minimum.cost)
+        status = torch.where(minimum.converged, CONVERGED, STOPPED)
+        status = torch.where(finite, status, NOT_FINITE)
+        where = rows.numpy()
+        result.parameters[where] = torch.where(finite[:, None], parameters, torch.nan).numpy()
+        result.covariance[where] = covariance.numpy()
+        result.chi2[where] = (chi2 / scale).numpy()
+        result.n_iterations[where] = minimum.n_iterations.numpy()
+        result.status[where] = status.numpy()
+        result.at_bound[where] = (at_bound & (lower < upper)).numpy()
+
+
+def invert(curvature: torch.Tensor, free: torch.Tensor) -> torch.Tensor:
+    """Return the covariances of free parameters.
+
+    Parameters
+    ----------
+    curvature : tensor of shape (n, n_parameters, n_parameters)
+    free : tensor of bool of shape (n, n_parameters)
+
+    Returns
+    -------
+    covariance : tensor of shape (n, n_parameters, n_parameters)
+        0 for held parameters, infinite for those the data say nothing about.
+    """
+    matrix, scale = scale_to_unit(curvature, free)
+    finite = torch.isfinite(matrix).all(2).all(1)
+    power, vectors = torch.linalg.eigh(torch.where(finite[:, None, None], matrix, 0.0))
+    # Degenerate parameters have large errors, not negative variances.
+    power = power.clamp_min(LEAST_POWER)
+    inverse = (vectors / power[:, None]) @ vectors.transpose(1, 2)
+    covariance = inverse * scale[:, :, None] * scale[:, None, :]
+    both = free[:, :, None] & free[:, None, :]
+    covariance = torch.where(both, covariance, 0.0)
+    silent = free & ~(curvature.diagonal(dim1=1, dim2=2) > 0)
+    covariance = torch.where(torch.diag_embed(silent), torch.inf, covariance)
+    return torch.where(finite[:, None, None], covariance, torch.nan)
+
+
+def join_fits(fits: list[LabelFit]) -> LabelFit:
+    """Return the fits of all chunks as one.
+
+    Parameters
+    ----------
+    fits : list of LabelFit
+
+    Returns
+    -------
+    fit : LabelFit
+    """
+    names = [field.name for field in fields(LabelFit)]
+    return LabelFit(*(np.concatenate([getattr(fit, name) for fit in fits]) for name in names))

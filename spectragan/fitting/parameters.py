@@ -1,0 +1,216 @@
+"""What `ParameterFitter` may be told: nuisances, bounds, priors, checked before any work."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from spectragan.spectra.checks import check_count, check_verbose
+
+NUISANCES = ("velocity", "broadening", "continuum")
+SHIFTS = NUISANCES[:2]  # fitted as parameters; the continuum is solved for
+DEFAULT_BOUNDS = {"velocity": (-100.0, 100.0), "broadening": (0.0, 50.0)}  # km/s
+SPLITS = ("fit", "encode")
+TABLE_COLUMNS = (
+    "chi2",
+    "dof",
+    "n_iterations",
+    "status",
+    "at_bound",
+    "outside_hull",
+    "bad_chi2",
+)
+
+
+def check_parameters(fitter: Any) -> None:
+    """Raise one sentence about the first parameter that breaks its rule.
+
+    Parameters
+    ----------
+    fitter : ParameterFitter
+
+    Raises
+    ------
+    TypeError
+        If `nuisances` isn't a sequence of words, or `bounds` or `priors` no dict.
+    ValueError
+        If a word is unknown or a number is out of range.
+    """
+    check_nuisances(fitter.nuisances)
+    check_verbose(fitter.verbose)
+    for name in ("n_starts", "max_steps", "chunk_size"):
+        check_count(getattr(fitter, name), name)
+    if not isinstance(fitter.continuum_degree, int | np.integer) or fitter.continuum_degree < 0:
+        raise ValueError(
+            f"`continuum_degree` must be an integer >= 0; got {fitter.continuum_degree!r}; 3 is a "
+            "good start."
+        )
+    if fitter.split not in SPLITS:
+        raise ValueError(
+            f'`split` must be "fit" or "encode"; got {fitter.split!r}; "fit" propagates its error.'
+        )
+    inflation = fitter.err_inflation
+    number = isinstance(inflation, int | float | np.number) and not isinstance(inflation, bool)
+    if inflation != "auto" and not (number and np.isfinite(inflation) and inflation > 0):
+        raise ValueError(
+            f'`err_inflation` must be "auto" or a number > 0; got {inflation!r}; 1 leaves errors '
+            "as they are."
+        )
+
+
+def check_nuisances(nuisances: Any) -> tuple[str, ...]:
+    """Return the nuisances as a tuple of known words.
+
+    Parameters
+    ----------
+    nuisances : sequence of str
+
+    Returns
+    -------
+    nuisances : tuple of str
+
+    Raises
+    ------
+    TypeError
+        If it is one word, or no sequence.
+    ValueError
+        If a word is unknown or comes twice.
+    """
+    choices = ", ".join(f'"{name}"' for name in NUISANCES)
+    if isinstance(nuisances, str) or not isinstance(nuisances, Sequence):
+        raise TypeError(
+            f"`nuisances` must be a sequence of {choices}; got {nuisances!r}; put it into a tuple."
+        )
+    for name in nuisances:
+        if name not in NUISANCES or list(nuisances).count(name) > 1:
+            raise ValueError(
+                f"`nuisances` must hold each of {choices} at most once, and nothing else; got "
+                f"{tuple(nuisances)!r}; drop {name!r}."
+            )
+    return tuple(nuisances)
+
+
+def check_label_names(names: Sequence[str], shifts: Sequence[str]) -> None:
+    """Raise if a label has the name of something else in a table of fits.
+
+    Parameters
+    ----------
+    names, shifts : sequence of str
+
+    Raises
+    ------
+    ValueError
+        If names collide.
+    """
+    taken = {*shifts, *TABLE_COLUMNS}
+    taken |= {f"{name}_err" for name in (*names, *shifts)}
+    for name in names:
+        if name in taken or list(names).count(name) > 1:
+            raise ValueError(
+                f"a label must not be called {name!r}, as another column of `fit_table` is; got "
+                f"{', '.join(names)}; rename it in the emulator's training labels."
+            )
+
+
+def parameter_bounds(
+    bounds: Mapping[str, Any] | None,
+    names: Sequence[str],
+    label_range: np.ndarray,
+    shifts: Sequence[str],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the bounds of labels and of what shifts or broadens spectra.
+
+    Parameters
+    ----------
+    bounds : dict of str to (low, high), or None
+        Where they differ from the default: the emulator's range, and `DEFAULT_BOUNDS`.
+    names : sequence of str
+        The labels.
+    label_range : ndarray of shape (2, n_labels)
+    shifts : sequence of str
+        Nuisances that are parameters.
+
+    Returns
+    -------
+    low, high : ndarrays of shape (n_labels + n_shifts,)
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or bounds aren't two ascending finite numbers.
+    """
+    given = _check_names(bounds, "bounds", (*names, *shifts))
+    pairs = [*label_range.T, *(DEFAULT_BOUNDS[name] for name in shifts)]
+    for i, name in enumerate((*names, *shifts)):
+        if name in given:
+            pairs[i] = _check_pair(given[name], name)
+    low, high = np.array(pairs, dtype=float).T
+    if "broadening" in shifts and low[len(names) + shifts.index("broadening")] < 0:
+        raise ValueError(
+            "`bounds` of broadening must be >= 0 km/s; got "
+            f"{low[len(names) + shifts.index('broadening')]:g}; start at 0."
+        )
+    return low, high
+
+
+def parameter_priors(
+    priors: Mapping[str, Any] | None, names: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return means and precisions of Gaussian priors, 0 and 0 where there is none.
+
+    Parameters
+    ----------
+    priors : dict of str to (mean, standard deviation), or None
+    names : sequence of str
+        Labels and nuisances.
+
+    Returns
+    -------
+    mean, precision : ndarrays of shape (n_names,)
+
+    Raises
+    ------
+    ValueError
+        If a name is unknown, or a standard deviation isn't > 0.
+    """
+    given = _check_names(priors, "priors", names)
+    mean, precision = np.zeros(len(names)), np.zeros(len(names))
+    for name, pair in given.items():
+        values = np.asarray(pair, dtype=float)
+        if values.shape != (2,) or not np.isfinite(values).all() or values[1] <= 0:
+            raise ValueError(
+                f"`priors` of {name!r} must be a mean and a standard deviation > 0; got {pair!r}; "
+                "leave it out for no prior."
+            )
+        i = list(names).index(name)
+        mean[i], precision[i] = values[0], 1 / values[1] ** 2
+    return mean, precision
+
+
+def _check_names(
+    given: Mapping[str, Any] | None, argument: str, names: Sequence[str]
+) -> Mapping[str, Any]:
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f"`{argument}` must be a dict from names to pairs; got {given!r}; names are "
+            f"{', '.join(names)}."
+        )
+    unknown = [name for name in given if name not in names]
+    if unknown:
+        raise ValueError(
+            f"`{argument}` must name parameters of the fit, {', '.join(names)}; got "
+            f"{unknown[0]!r}; rename it, or add it to `nuisances`."
+        )
+    return given
+
+
+def _check_pair(pair: Any, name: str) -> tuple[float, float]:
+    values = np.asarray(pair, dtype=float)
+    if values.shape != (2,) or not np.isfinite(values).all() or values[0] >= values[1]:
+        raise ValueError(
+            f"`bounds` of {name!r} must be two finite numbers, the lower first; got {pair!r}; "
+            "leave it out for the default."
+        )
+    return float(values[0]), float(values[1])

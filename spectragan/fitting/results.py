@@ -1,0 +1,186 @@
+"""What is made of fits: a table with errors, units and flags, and a posterior for samplers."""
+
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+import torch
+from astropy.table import QTable
+from scipy.special import ndtri
+from scipy.stats import truncnorm
+
+from spectragan.fitting.fitter import LabelFit
+from spectragan.fitting.machine import FitterMachine
+from spectragan.spectra import Spectra
+
+STATUS = ("converged", "not converged", "too few pixels", "not finite")
+BAD_CHI2 = 3.0  # per degree of freedom, where errors are known
+BAD_RESIDUAL = 9.0  # chi square in units of the table's median, where errors aren't known
+# Where the emulator's labels had no units: what these words mean throughout the field.
+UNITS = {"teff": u.K, "vmicro": u.km / u.s, "velocity": u.km / u.s, "broadening": u.km / u.s}
+
+
+def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> QTable:
+    """Return one row per spectrum.
+
+    Parameters
+    ----------
+    fit : LabelFit
+        Errors inflated already.
+    machine : FitterMachine
+    units : dict of str to astropy unit
+        Of the labels, where the emulator knows them.
+
+    Returns
+    -------
+    table : QTable
+    """
+    std = standard_errors(fit.covariance)
+    known = {**UNITS, **units}
+    table = QTable()
+    for i in machine.shown:
+        name = machine.names[i]
+        unit = known.get(name, u.dimensionless_unscaled)
+        table[name], table[f"{name}_err"] = fit.parameters[:, i] * unit, std[:, i] * unit
+    table["chi2"], table["dof"] = fit.chi2, fit.dof
+    table["n_iterations"] = fit.n_iterations
+    table["status"] = np.array(STATUS)[fit.status]
+    table["at_bound"] = fit.at_bound[:, machine.shown].any(axis=1)
+    n_labels = machine.fitter.forward.model.n_labels
+    table["outside_hull"] = _outside_hull(fit.parameters[:, :n_labels], machine)
+    table["bad_chi2"] = _bad_chi2(fit)
+    return table
+
+
+def standard_errors(covariance: np.ndarray) -> np.ndarray:
+    """Return the square roots of the diagonals, NaN where a variance is negative.
+
+    Parameters
+    ----------
+    covariance : ndarray of shape (n_spectra, n_parameters, n_parameters)
+
+    Returns
+    -------
+    std : ndarray of shape (n_spectra, n_parameters)
+    """
+    variance = np.diagonal(covariance, axis1=1, axis2=2)
+    return np.sqrt(np.where(variance >= 0, variance, np.nan))
+
+
+def _outside_hull(labels: np.ndarray, machine: FitterMachine) -> np.ndarray:
+    if machine.hull is None:
+        return np.zeros(len(labels), dtype=bool)
+    return machine.hull.outside(labels)
+
+
+def _bad_chi2(fit: LabelFit) -> np.ndarray:
+    """Flag spectra that the model doesn't describe."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        reduced = fit.chi2 / fit.dof
+        bad = reduced > BAD_CHI2
+        if not fit.known.all() and np.isfinite(reduced[~fit.known]).any():
+            typical = np.nanmedian(reduced[~fit.known])
+            bad = np.where(fit.known, bad, reduced > BAD_RESIDUAL * typical)
+    return bad
+
+
+ROWS = 512  # parameters evaluated at a time
+
+
+def log_probability(
+    machine: FitterMachine, theta: Any, spectra: Spectra, inflation: float, include_prior: bool
+) -> np.ndarray:
+    """Return log posterior probabilities, see `ParameterFitter.log_prob`.
+
+    Parameters
+    ----------
+    machine : FitterMachine
+    theta : array-like of shape (n, n_parameters) or (n_parameters,)
+    spectra : Spectra
+        One, or n.
+    inflation : float
+        Of the errors of the spectra, where they are known.
+    include_prior : bool
+
+    Returns
+    -------
+    log_prob : ndarray of shape (n,) or float
+    """
+    points = np.atleast_2d(np.asarray(theta, dtype=float))
+    _check_points(points, "theta", machine)
+    if len(spectra) not in (1, len(points)):
+        raise ValueError(
+            f"`X` must hold one spectrum, or one for each row of `theta`; got {len(spectra)} "
+            f"spectra and {len(points)} rows; select them first."
+        )
+    rows = np.arange(len(points)) if len(spectra) > 1 else np.zeros(len(points), dtype=int)
+    inside = ((points >= machine.low) & (points <= machine.high)).all(axis=1)
+    result = np.full(len(points), -np.inf)
+    if inside.any():
+        likelihood, prior = _log_inside(machine, points[inside], spectra, rows[inside], inflation)
+        result[inside] = likelihood + prior if include_prior else likelihood
+    return result if np.ndim(theta) == 2 else result[0]
+
+
+def _log_inside(
+    machine: FitterMachine, points: np.ndarray, spectra: Spectra, rows: np.ndarray, inflation: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return log likelihoods and log priors (n,)."""
+    objective = machine.fitter.objective(spectra.filled(), spectra.ivar)
+    tensors = torch.as_tensor(points), torch.as_tensor(rows)
+    pairs = zip(*(tensor.split(ROWS) for tensor in tensors), strict=True)
+    cost = torch.cat([objective.evaluate(*pair)[0] for pair in pairs]).numpy()
+    prior = machine.prior
+    offset = tensors[0] - prior.mean
+    penalty = (offset * (offset @ prior.precision)).sum(1).numpy()
+    chi2 = np.maximum(cost - penalty, np.finfo(float).tiny)
+    usable = machine.fitter.usable.numpy()
+    n_good = ((spectra.ivar > 0) & usable).sum(axis=1)[rows]
+    with_errors = -0.5 * chi2 / inflation**2
+    without = -0.5 * n_good * np.log(chi2)
+    known = (spectra.noise == "known")[rows]
+    return np.where(known, with_errors, without), -0.5 * penalty
+
+
+def unit_cube_to_prior(machine: FitterMachine, u: Any) -> np.ndarray:
+    """Return parameters at quantiles of the prior, see `ParameterFitter.prior_transform`.
+
+    Parameters
+    ----------
+    machine : FitterMachine
+    u : array-like of shape (n, n_parameters) or (n_parameters,)
+
+    Returns
+    -------
+    theta : ndarray like u
+    """
+    quantiles = np.atleast_2d(np.asarray(u, dtype=float))
+    _check_points(quantiles, "u", machine)
+    if not ((quantiles >= 0) & (quantiles <= 1)).all():
+        raise ValueError(
+            "`u` must lie between 0 and 1; got "
+            f"{quantiles.min():g} to {quantiles.max():g}; give quantiles of the prior."
+        )
+    low, high = machine.low, machine.high
+    mean, precision = machine.prior.mean.numpy(), machine.prior.precision.numpy()
+    theta = low + quantiles * (high - low)
+    shown = [i for i in machine.shown if precision[i, i] > 0]
+    for i in shown:
+        std = precision[i, i] ** -0.5
+        cut = (low[i] - mean[i]) / std, (high[i] - mean[i]) / std
+        theta[:, i] = truncnorm.ppf(quantiles[:, i], *cut, loc=mean[i], scale=std)
+    split = machine.split
+    if len(split):
+        covariance = np.linalg.inv(precision[np.ix_(split, split)])
+        factor = np.linalg.cholesky(covariance)
+        theta[:, split] = mean[split] + ndtri(quantiles[:, split]) @ factor.T
+        theta[:, split] = np.clip(theta[:, split], low[split], high[split])
+    return theta if np.ndim(u) == 2 else theta[0]
+
+
+def _check_points(points: np.ndarray, name: str, machine: FitterMachine) -> None:
+    if points.ndim != 2 or points.shape[1] != len(machine.names):
+        raise ValueError(
+            f"`{name}` must have {len(machine.names)} columns, {', '.join(machine.names)}; got "
+            f"shape {points.shape}; see `parameter_names_`."
+        )

@@ -1,0 +1,15 @@
+"""Lines that models lack, or that a translator invents, and whose they are.
+
+In reading order:
+
+- `attribution`: `LineAttribution`, what a user sees; `stars`, who is judged by; `inference`,
+  labels of observed stars.
+- `conditional_means`: the mean spectrum at given latents.
+- `slopes`: derivatives of the gap, and their errors; `table`, the lines found in them.
+- `inventions`: features that translation adds.
+"""
+
+from spectragan.lines.attribution import LineAttribution
+from spectragan.lines.inventions import find_inventions
+
+__all__ = ["LineAttribution", "find_inventions"]

@@ -1,0 +1,1 @@
+"""Transformers of spectra, one file each: continuum, velocity, resolution, grid, noise, masks."""

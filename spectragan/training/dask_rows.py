@@ -1,0 +1,242 @@
+"""Dask arrays through fitted estimators: lazily, block by block, on whatever runs dask."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import astropy.units as u
+import numpy as np
+
+from spectragan.spectra import Spectra
+from spectragan.spectra.axis import is_descending
+from spectragan.spectra.checks import with_unit
+from spectragan.spectra.lazy import LazySpectra
+from spectragan.spectra.stored import is_dask
+from spectragan.training.devices import one_thread
+
+# What an estimator makes of the spectra of one block: an array of as many rows.
+BlockFunction = Callable[[Any, Spectra], np.ndarray]
+
+
+def holds_dask(X: Any) -> bool:
+    """Tell whether `X` is a dask array, or lazy spectra over such.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    dask : bool
+    """
+    return X.is_dask if isinstance(X, LazySpectra) else is_dask(X)
+
+
+def check_left_to_dask(**given: Any) -> None:
+    """Raise if one of some arguments isn't None.
+
+    Parameters
+    ----------
+    **given
+        What dask decides itself.
+
+    Raises
+    ------
+    ValueError
+        If one isn't None.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise ValueError(
+                f"`{name}` must be None where `X` is a dask array; got {type(value).__name__}; "
+                "rechunk X, and store the result with dask.array.store or to_zarr."
+            )
+
+
+def map_spectra(function: BlockFunction, estimator: Any, X: Any, n_columns: int, dtype: Any) -> Any:
+    """Return what a function makes of every block of rows, as a dask array.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the estimator and the `Spectra` of a block; returns an array of shape
+        (n_rows, n_columns).
+    estimator : object
+        Fitted; sent to every worker once.
+    X : dask array or LazySpectra of shape (n_spectra, n_pixels)
+        In one chunk of columns.
+    n_columns : int
+    dtype : dtype
+
+    Returns
+    -------
+    result : dask array of shape (n_spectra, n_columns)
+        In the row chunks of `X`, which may be unknown.
+
+    Raises
+    ------
+    ValueError
+        If `X` has several chunks of columns.
+    """
+    import dask.array as da
+    from dask import delayed
+
+    arrays, build = _parts(X, da)
+    return da.map_blocks(
+        _run,
+        *arrays,
+        estimator=delayed(estimator, traverse=False),
+        function=function,
+        build=build,
+        n_columns=n_columns,
+        dtype=dtype,
+        chunks=(arrays[0].chunks[0], (n_columns,)),
+        meta=np.empty((0, 0), dtype),
+    )
+
+
+def gather_spectra(function: Callable[[Any, Spectra], Any], estimator: Any, X: Any) -> list[Any]:
+    """Return what a function makes of every block of rows, computed now.
+
+    Parameters
+    ----------
+    function : callable
+        Takes the estimator and the `Spectra` of a block.
+    estimator : object
+        Fitted.
+    X : dask array or LazySpectra of shape (n_spectra, n_pixels)
+
+    Returns
+    -------
+    results : list
+        One per block that isn't empty.
+    """
+    import dask
+    import dask.array as da
+
+    arrays, build = _parts(X, da)
+    shared = dask.delayed(estimator, traverse=False)
+    task = dask.delayed(_gather)
+    # Optimized one by one, what makes both flux and ivar would be fused into each, and run twice.
+    parts = (array.to_delayed(optimize_graph=False).ravel() for array in arrays)
+    blocks = zip(*parts, strict=True)
+    found = dask.compute(*(task(*block, shared, function, build) for block in blocks))
+    return [result for result in found if result is not None]
+
+
+def one_row(X: Any) -> Any:
+    """Return a row of ones like `X`, to check the grid of a dask array with.
+
+    Parameters
+    ----------
+    X : dask array or LazySpectra
+
+    Returns
+    -------
+    row : ndarray or Spectra of shape (1, n_pixels)
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` isn't a matrix of real numbers.
+    """
+    if X.ndim != 2:
+        raise ValueError(
+            f"`X` must have the shape (n_spectra, n_pixels); got a dask array of shape {X.shape}; "
+            "use X[None, :] for one spectrum."
+        )
+    row = np.ones((1, X.shape[1]), X.dtype)
+    if not isinstance(X, LazySpectra):
+        return row
+    return Spectra(row * X.unit, X.spectral_axis, medium=X.medium)
+
+
+def transform_dask(translator: Any, X: Any, domain: int) -> Any:
+    """Translate lazily.
+
+    Parameters
+    ----------
+    translator : BaseTranslator
+        Fitted.
+    X : dask array or LazySpectra of shape (n_spectra, n_pixels)
+    domain : {0, 1}
+        Of `X`.
+
+    Returns
+    -------
+    translated : like X
+    """
+    row = translator._validate(one_row(X), reset=False)
+    function = partial(_translate_block, domain=domain)
+    flux = map_spectra(function, translator, X, X.shape[1], row.dtype)
+    if not isinstance(X, LazySpectra):
+        return flux
+    if is_descending(X.spectral_axis):
+        flux = flux[:, ::-1]
+    seen = flux == flux
+    parts = (flux.map_blocks(np.nan_to_num, dtype=flux.dtype), X.spectral_axis)
+    weights = seen.astype(flux.dtype)
+    return LazySpectra(*parts, weights, "exact", X.medium, X.meta, unit=X.unit)
+
+
+def _translate_block(translator: Any, spectra: Spectra, domain: int) -> np.ndarray:
+    return translator._translated(spectra, domain)
+
+
+def _parts(X: Any, da: Any) -> tuple[list[Any], Callable[..., Spectra]]:
+    """Return the dask arrays of spectra, in equal chunks, and what makes `Spectra` of a block."""
+    if not isinstance(X, LazySpectra):
+        return [_one_column_chunk(X, "X")], partial(_build, axis=None, medium=None)
+    flux, ivar = X.stored_rows()
+    flux = _one_column_chunk(flux if is_dask(flux) else da.from_array(flux), "flux")
+    words = da.from_array(np.asarray(X.noise)[:, None], chunks=(flux.chunks[0], 1))
+    arrays = [flux, words]
+    if ivar is not None:
+        lazy = ivar if is_dask(ivar) else da.from_array(ivar, chunks=flux.chunks)
+        arrays.append(lazy.rechunk(flux.chunks))
+    return arrays, partial(_build, axis=X.spectral_axis, medium=X.medium, unit=X.unit)
+
+
+def _one_column_chunk(array: Any, name: str) -> Any:
+    if len(array.chunks[1]) > 1:
+        raise ValueError(
+            f"`{name}` must have whole spectra in each chunk; got {len(array.chunks[1])} chunks of "
+            f"columns; call {name}.rechunk({{1: -1}}) first."
+        )
+    return array
+
+
+def _build(
+    flux: Any,
+    words: Any = None,
+    ivar: Any = None,
+    *,
+    axis: Any,
+    medium: Any,
+    unit: Any = u.dimensionless_unscaled,
+) -> Spectra:
+    noise = None if words is None else words[:, 0]
+    return Spectra(with_unit(flux, unit), axis, ivar, noise, medium)
+
+
+def _run(
+    *arrays: np.ndarray,
+    estimator: Any,
+    function: BlockFunction,
+    build: Callable[..., Spectra],
+    n_columns: int,
+) -> np.ndarray:
+    """Work on one block; runs on a worker."""
+    if len(arrays[0]) == 0:
+        return np.empty((0, n_columns))
+    with one_thread():  # workers share the cores already
+        return function(estimator, build(*arrays))
+
+
+def _gather(*parts: Any) -> Any:
+    """Work on one block; runs on a worker."""
+    *arrays, estimator, function, build = parts
+    if len(arrays[0]) == 0:
+        return None
+    with one_thread():
+        return function(estimator, build(*arrays))

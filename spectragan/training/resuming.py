@@ -1,0 +1,130 @@
+"""Where a fit is kept, and what it shares with the one it resumes."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from hashlib import blake2b
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from torch import nn
+
+from spectragan.spectra import LazySpectra, Spectra
+from spectragan.training.checkpoints import Checkpoints, open_checkpoints
+from spectragan.training.devices import draw_seeds
+from spectragan.training.sharing import ALONE, Share
+
+# What a fit that is resumed may have otherwise.
+FREE = {"checkpoint", "checkpoint_every", "compile", "device", "verbose", "warm_start"}
+BLOCK_ROWS = 4096  # spectra that are read at once
+LARGEST_WHOLE = 2**53  # floats below are whole numbers exactly
+
+
+def open_fit(
+    estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool, share: Share = ALONE
+) -> Checkpoints:
+    """Return the seeds of a fit, and where its state is kept.
+
+    Parameters
+    ----------
+    estimator : BaseEstimator
+        With parameters `checkpoint`, `checkpoint_every` and `random_state`.
+    data : mapping of str to Spectra, ndarray, tuple of these, or None
+        What it is fitted to.
+    resume : bool
+    share : Share, default=ALONE
+        What this process has of the training: the main one draws the seeds, and keeps the state.
+
+    Returns
+    -------
+    checkpoints : Checkpoints
+
+    Raises
+    ------
+    CheckpointError
+        If the directory can't be used, or holds checkpoints that don't go with this fit.
+    ValueError
+        If a parameter breaks its rule, or processes that share a training differ in what they
+        train.
+    """
+    parameters = estimator.get_params(deep=False)
+    directory, every = parameters["checkpoint"], parameters["checkpoint_every"]
+    _check(directory, every, resume)
+    drawn = draw_seeds(parameters["random_state"])
+    seeds = share.from_main(lambda: drawn)
+    if directory is None and share.is_alone:
+        return Checkpoints(seeds)
+    identity: dict[str, Any] = {"the estimator": type(estimator).__name__}
+    for name, value in parameters.items():
+        if name not in FREE:
+            identity[f"`{name}`"] = _plain(value)
+    for name, values in data.items():
+        identity[f"the {name} data"] = _fingerprint(values)
+    share.check_alike({**identity, "`checkpoint`": None if directory is None else str(directory)})
+    fresh = Checkpoints(seeds, every=int(every), identity=identity)
+    if directory is None:
+        return replace(fresh, share=share)
+    path = Path(directory)
+    opened = share.from_main(lambda: open_checkpoints(path, fresh, resume=resume))
+    return replace(opened, share=share)
+
+
+def _check(directory: Any, every: Any, resume: Any) -> None:
+    if not (directory is None or (isinstance(directory, str | os.PathLike) and str(directory))):
+        raise ValueError(
+            f"`checkpoint` must be a directory or None; got {directory!r}; give the path of one "
+            "that only this fit uses."
+        )
+    if not (isinstance(every, Integral) and not isinstance(every, bool) and int(every) >= 1):
+        raise ValueError(
+            f"`checkpoint_every` must be an integer >= 1; got {every!r}; 1 keeps every epoch."
+        )
+    if not isinstance(resume, bool | np.bool_):
+        raise ValueError(f"`resume` must be True or False; got {resume!r}; use one of them.")
+    if resume and directory is None:
+        raise ValueError(
+            "`checkpoint` must be a directory where a fit is resumed; got None; give the one "
+            "that the fit was started with."
+        )
+
+
+def _plain(value: Any) -> Any:
+    """Return a parameter as JSON can spell it, alike for values that mean the same."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() and abs(value) < LARGEST_WHOLE else repr(value)
+    if isinstance(value, list | tuple | np.ndarray):
+        return [_plain(part) for part in value]
+    if isinstance(value, nn.Module):
+        n_weights = sum(weights.numel() for weights in value.parameters())
+        return f"{type(value).__name__} with {n_weights} weights"
+    return type(value).__name__  # a RandomState: the seeds drawn from it are in the checkpoint
+
+
+def _fingerprint(values: Any) -> str | None:
+    """Return shape, unit, medium and a digest of data; values under ``ivar == 0`` don't count."""
+    if values is None:
+        return None
+    if isinstance(values, tuple):
+        return " and ".join(str(_fingerprint(part)) for part in values)
+    digest, kind = blake2b(digest_size=8), ""
+    if isinstance(values, Spectra):
+        unit, medium = str(values.unit), values.medium
+        kind = f" in {unit}" * bool(unit) + f" in {medium}" * (medium is not None)
+        if values.wavelength is not None:
+            digest.update(np.ascontiguousarray(values.wavelength.value).tobytes())
+        digest.update(" ".join(map(str, values.noise)).encode())
+    for start in range(0, len(values), BLOCK_ROWS):
+        rows = values[start : start + BLOCK_ROWS]
+        rows = rows.load() if isinstance(rows, LazySpectra) else rows
+        parts = (rows.filled(), rows.ivar) if isinstance(rows, Spectra) else (rows,)
+        for part in parts:
+            digest.update(np.ascontiguousarray(part).data)
+    shape = " x ".join(map(str, values.shape))
+    return f"{shape} values{kind} of digest {digest.hexdigest()}"

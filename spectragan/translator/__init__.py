@@ -1,0 +1,28 @@
+"""Synthetic spectra to observed ones, and back, learnt without pairs.
+
+In reading order:
+
+- `estimator`: `CycleGANTranslator`, what a user sees; `parameters`, its rules and defaults.
+- `base`: what all translators share; `baselines`, those without a network; `ensemble`, many of one
+  kind, with the errors of what they translate.
+- `game/`: how the networks are trained: `maps`, the method's equations; `losses`; `players`, who
+  steps when; `net`, the skorch net; `health`; `setup`, which makes them ready.
+- `matching/`: the labels of both domains: how far they differ, and which rows are alike.
+- `networks/`: the torch modules, and what a module of your own must do.
+- `subspace`, `representation`, `stored_domain`, `truncation`: spectra as the networks see them.
+- `observed`: `ObservedEmulator`, an emulator behind a translator.
+- `scores`, `residuals`: how well a translator does, with pairs and without.
+"""
+
+from spectragan.translator.baselines import LinearTranslator, MeanShiftTranslator
+from spectragan.translator.ensemble import TranslatorEnsemble
+from spectragan.translator.estimator import CycleGANTranslator
+from spectragan.translator.observed import ObservedEmulator
+
+__all__ = [
+    "CycleGANTranslator",
+    "LinearTranslator",
+    "MeanShiftTranslator",
+    "ObservedEmulator",
+    "TranslatorEnsemble",
+]

@@ -1,0 +1,449 @@
+"""`CycleGANTranslator`: unpaired translation between synthetic and observed spectra."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from spectragan.spectra import Spectra
+from spectragan.training.devices import seeded
+from spectragan.training.inference import push_forward
+from spectragan.training.resuming import open_fit
+from spectragan.training.sharing import join_processes
+from spectragan.translator.base import (
+    OBSERVED,
+    SYNTHETIC,
+    BaseTranslator,
+    Latents,
+    domain_data,
+    memory_data,
+)
+from spectragan.translator.game.health import judge_health
+from spectragan.translator.game.net import EpochScores, epoch_history
+from spectragan.translator.game.setup import build_game, earlier_training
+from spectragan.translator.matching.matching import emulated, match_labels, read_anchors
+from spectragan.translator.matching.offset import settle_offset
+from spectragan.translator.networks.pixels import SubspacePixels
+from spectragan.translator.parameters import check_pairs, check_parameters
+from spectragan.translator.representation import PixelRepresentation, SubspaceRepresentation
+from spectragan.translator.scores import cycle_scores
+from spectragan.translator.truncation import warn_of_truncation
+
+PREDICT_ROWS = 1024
+
+
+class BaseNetworkTranslator(BaseTranslator):
+    """Base of translators whose maps are networks; how these are trained is left to `fit`."""
+
+    n_features_in_: int
+    _representation: SubspaceRepresentation | PixelRepresentation
+
+    def _take_network(self, trained: nn.Module, domains: Any, donors: Spectra) -> None:
+        """Set what `transform` needs: a trained network, and the split codes of `donors`."""
+        network: Any = deepcopy(trained).to("cpu", torch.float64).eval()
+        self.network_: Any = self._representation.to_pixels(network, domains)
+        probe = torch.zeros(1, self.n_features_in_, dtype=torch.float64)
+        with torch.no_grad():
+            shared, split = self.network_.encode(probe, OBSERVED)
+        self._latent_shapes = tuple(shared.shape[1:]), tuple(split.shape[1:])
+        self.n_shared_, self.n_split_ = (int(np.prod(shape)) for shape in self._latent_shapes)
+        self.split_codes_ = self.encode(donors, OBSERVED).split
+
+    def _callbacks(
+        self, pairs: tuple[Spectra, Spectra] | None, domains: Any, donors: Spectra
+    ) -> list[tuple[str, Any]]:
+        if pairs is None:
+            return []
+
+        def score(net: Any) -> dict[str, float]:
+            self._take_network(net.average_, domains, donors)
+            return cycle_scores(self, *pairs, random_state=0).as_dict()
+
+        return [("validation", EpochScores(score))]
+
+    def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
+        return self._representation.fill(memory_data(spectra), domain)
+
+    def _translate(
+        self, flux: np.ndarray, domain: int, codes: np.ndarray | None = None
+    ) -> np.ndarray:
+        used = self._codes(codes)
+
+        def translate(x: torch.Tensor) -> torch.Tensor:
+            shared, _ = self.network_.encode(x, domain)
+            if domain == SYNTHETIC:
+                return self.network_.decode_average(shared, used)
+            return self.network_.decode(shared, shared[:, :0], SYNTHETIC)
+
+        return self._in_chunks(translate, flux)
+
+    def _push_forward(
+        self, flux: np.ndarray, tangents: np.ndarray, codes: np.ndarray | None = None
+    ) -> np.ndarray:
+        used = self._codes(codes)
+
+        def translate(x: torch.Tensor) -> torch.Tensor:
+            return self.network_.decode_average(self.network_.encode(x, SYNTHETIC)[0], used)
+
+        return self._in_chunks(lambda x, d: push_forward(translate, x, d), flux, tangents)
+
+    def _encode(self, flux: np.ndarray, domain: int) -> Latents:
+        def encode(x: torch.Tensor) -> torch.Tensor:
+            shared, split = self.network_.encode(x, domain)
+            return torch.cat([shared.flatten(1), split.flatten(1)], dim=1)
+
+        latents = self._in_chunks(encode, flux)
+        return Latents(latents[:, : self.n_shared_], latents[:, self.n_shared_ :])
+
+    def _decode(self, shared: np.ndarray, split: np.ndarray | None, domain: int) -> np.ndarray:
+        if split is None:
+            codes = self._codes()
+            if domain == OBSERVED:
+                return self._in_chunks(
+                    lambda z: self.network_.decode_average(self._shape(z, 0), codes), shared
+                )
+            split = np.zeros((len(shared), self.n_split_))
+        return self._in_chunks(
+            lambda z, s: self.network_.decode(self._shape(z, 0), self._shape(s, 1), domain),
+            shared,
+            split,
+        )
+
+    def _codes(self, codes: np.ndarray | None = None) -> torch.Tensor:
+        return self._shape(torch.as_tensor(self.split_codes_ if codes is None else codes), 1)
+
+    def _shape(self, latents: torch.Tensor, which: int) -> torch.Tensor:
+        return latents.reshape(len(latents), *self._latent_shapes[which])
+
+    def _in_chunks(self, function: Callable[..., torch.Tensor], *arrays: np.ndarray) -> np.ndarray:
+        # Double precision: single precision would let a result depend on its batch.
+        rows = [torch.as_tensor(np.ascontiguousarray(a, dtype=float)) for a in arrays]
+        with torch.no_grad():
+            parts = [
+                function(*chunk)
+                for chunk in zip(*(r.split(PREDICT_ROWS) for r in rows), strict=True)
+            ]
+        return torch.cat(parts).numpy()
+
+
+class CycleGANTranslator(BaseNetworkTranslator):
+    r"""Translate synthetic spectra into observed ones, and back, without pairs.
+
+    Two encoders map spectra to common latents, two generators map back; `shared` latents are
+    common to both domains, `split` latents belong to observed spectra only. Critics judge pairs
+    of a spectrum and its latents.
+
+    Parameters
+    ----------
+    network : {"subspace", "conv", "conv-published"} or torch.nn.Module, default="subspace"
+        "subspace" works on the leading joint components, with a full-pixel head fitted
+        afterwards; "conv" works on pixels, with layers like the published ones [1]_ but one set
+        for both domains, and small linear maps that start it at the linear translation;
+        "conv-published" has the published layers, for any number of pixels, and starts from
+        random weights. A module works on pixels and follows
+        `spectragan.networks.TranslatorNetwork`.
+    n_shared : int, default=None
+        Shared latents; the parameter that matters most. None takes the intrinsic dimension of the
+        synthetic spectra (subspace), or 25 channels (conv).
+    n_split : int, default=None
+        Split latents. None takes 3 (subspace), or 4 channels (conv).
+    n_components : int, default=None
+        Joint components of both domains. None takes those above the noise, at most 20.
+    adversarial : {"rpgan", "lsgan", "hinge", "bce"}, default="rpgan"
+        The game between critic and translator. "bce" is the published one, which had no latent
+        and identity terms, penalty and warm-up: set these to 0.
+    reconstruction_weight, cycle_weight, latent_weight, adversarial_weight : float, default=1.0
+        Of the loss terms below.
+    identity_weight : float, default=None
+        Of the robust change of flux. Higher keeps more pixels as they are; 0 leaves open how
+        stars move along the labels. None takes 0.01 for convolutional networks, else 0.1.
+    start_weight : float, default=1.0
+        Of the distance to the linear start during warm-up.
+    penalty : float, default=0.05
+        Of the critics' gradients. Higher makes the game slower and stiffer.
+    hidden : sequence of int, default=(64, 64)
+        Hidden layers of the subspace networks.
+    width : float, default=None
+        Factor on the published channels. None takes 0.25 for "conv", else 1.
+    critic : torch.nn.Module, default=None
+        Goes with a `network` of your own, and follows `spectragan.networks.CriticNetwork`.
+    n_codes : int, default=32
+        Split codes of observed spectra that `transform` averages over.
+    max_epochs : int, default=None
+        Epochs in all. None takes 16 for "conv", else 40.
+    warmup_epochs : int, default=None
+        Of them, those before the critics play. None takes a quarter, all of them leave the
+        critics out.
+    steps_per_epoch : int, default=None
+        Batches in an epoch. None takes 50, and fewer for small sets.
+    batch_size : int, default=None
+        Spectra of each domain in a batch. None takes 32 for both convolutional networks, else
+        256.
+    learning_rate : float, default=None
+        Of Adam for both players, falling along a cosine. None takes 3e-4 for "conv", 1e-3 for
+        "conv-published", else 2e-3.
+    ema_decay : float, default=None
+        Of the running average of the weights, which `transform` uses. None takes 0.99 for
+        "conv", else 0.998.
+    match_labels : {"auto", True, False}, default="auto"
+        Whether to train on stars that both domains have: with "auto", where the label
+        distributions seem to differ (see `mismatch_`).
+    checkpoint : str or path-like, default=None
+        Directory of this fit alone that keeps the state of training, for ``fit(resume=True)``.
+    checkpoint_every : int, default=1
+        Epochs from one checkpoint to the next; the last two are kept.
+    warm_start : bool, default=False
+        Whether a later `fit` trains the networks on: `max_epochs` more, the rates falling along
+        a new cosine from `learning_rate`, on the components and networks there are.
+    random_state : int, RandomState instance or None, default=None
+        An int gives bit-identical translators on one machine.
+    device : str, default="auto"
+        Where networks are trained: "auto", "cpu", "cuda" or "mps"; "accelerate" shares every batch
+        between all processes that ``accelerate launch`` started, each on the device it was given.
+    precision : {"float32", "bfloat16"}, default="float32"
+        What products and convolutions of the networks are computed in while they are trained.
+    compile : bool, default=False
+        Whether networks are trained as ``torch.compile`` makes them; those kept are the same.
+    verbose : int, default=1
+        0 shows no progress bar.
+
+    Attributes
+    ----------
+    network_ : PixelTranslator
+        The trained network between pixels, in double precision.
+    net_ : skorch.NeuralNet
+        What trained it.
+    split_codes_ : ndarray of shape (n_codes, n_split)
+        Split latents of observed spectra, drawn once.
+    subspace_ : Subspace
+        Means of both domains, and joint components.
+    history_ : dict of str to list
+        One value per epoch for every loss term, the critics, and the six validation scores: of the
+        game, before mean labels are settled.
+    mismatch_ : LabelMismatch or None
+        How far the label distributions of both domains differ, with errors; None where there are
+        too few spectra to tell.
+    offset_covariance_ : ndarray of shape (n_shared, n_shared) or None
+        How far the mean observed star may lie from where it was put, in shared latents: an error
+        that all translated spectra have in common. None unless `network` is "subspace".
+    health_ : TrainingHealth
+        What went wrong in the game, if anything, and how often it went back to a good state.
+    n_shared_, n_split_ : int
+        Latents in use.
+    n_features_in_ : int
+        Number of pixels.
+    wavelength_ : Quantity of shape (n_pixels,) or None
+        The grid of `fit`, in Angstrom.
+
+    See Also
+    --------
+    MeanShiftTranslator, LinearTranslator : The baselines.
+    ObservedEmulator : Labels to observed spectra.
+    spectragan.cycle_scores : Scores on pairs.
+
+    Notes
+    -----
+    The translator minimises, with the weights :math:`\lambda`,
+
+    .. math:: \lambda_{\rm rec} L_{\rm rec} + \lambda_{\rm cyc} L_{\rm cyc}
+              + \lambda_{\rm lat} L_{\rm lat} + \lambda_{\rm adv} L_{\rm adv}
+              + \lambda_{\rm id} L_{\rm id}.
+
+    Reconstruction and cycle are squared errors in units of the spectra's own, with a floor; the
+    latent term compares latents before and after translation; the adversarial one is the game
+    with the critics, which are shown reconstructions as real; the identity term grows linearly
+    with the change of flux at a pixel, so that a few lines may change a lot. Warm-up starts from
+    the rotation of the linear latents under which most pixels agree.
+
+    Synthetic spectra don't have the split latents of the star they stand for: `transform`
+    averages over those of observed stars, `sample` draws them.
+
+    In a Pipeline, steps before this one transform `X` only: give the domain of every row as `y`
+    there, not the observed spectra.
+
+    References
+    ----------
+    .. [1] O'Briain, T. et al. 2021, "Cycle-StarNet: bridging the gap between theory and data by
+       leveraging large data sets", ApJ, 906, 130, arXiv:2007.03109.
+    .. [2] Huang, Y. et al. 2024, "The GAN is dead; long live the GAN!", arXiv:2501.05441.
+
+    Examples
+    --------
+    >>> from spectragan import CycleGANTranslator
+    >>> from spectragan.datasets import make_mock_domains
+    >>> mock = make_mock_domains(200, 200, n_pixels=100, random_state=0)
+    >>> translator = CycleGANTranslator(max_epochs=3, warmup_epochs=1, verbose=0)
+    >>> translator.fit(mock.synthetic, mock.observed).transform(mock.synthetic).shape
+    (200, 100)
+    """
+
+    def __init__(
+        self,
+        network: str | nn.Module = "subspace",
+        *,
+        n_shared: int | None = None,
+        n_split: int | None = None,
+        n_components: int | None = None,
+        adversarial: str = "rpgan",
+        reconstruction_weight: float = 1.0,
+        cycle_weight: float = 1.0,
+        latent_weight: float = 1.0,
+        adversarial_weight: float = 1.0,
+        identity_weight: float | None = None,
+        start_weight: float = 1.0,
+        penalty: float = 0.05,
+        hidden: tuple[int, ...] = (64, 64),
+        width: float | None = None,
+        critic: nn.Module | None = None,
+        n_codes: int = 32,
+        max_epochs: int | None = None,
+        warmup_epochs: int | None = None,
+        steps_per_epoch: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        ema_decay: float | None = None,
+        match_labels: bool | str = "auto",
+        checkpoint: str | Path | None = None,
+        checkpoint_every: int = 1,
+        warm_start: bool = False,
+        random_state: int | np.random.RandomState | None = None,
+        device: str = "auto",
+        precision: str = "float32",
+        compile: bool = False,
+        verbose: int = 1,
+    ) -> None:
+        self.network = network
+        self.n_shared = n_shared
+        self.n_split = n_split
+        self.n_components = n_components
+        self.adversarial = adversarial
+        self.reconstruction_weight = reconstruction_weight
+        self.cycle_weight = cycle_weight
+        self.latent_weight = latent_weight
+        self.adversarial_weight = adversarial_weight
+        self.identity_weight = identity_weight
+        self.start_weight = start_weight
+        self.penalty = penalty
+        self.hidden = hidden
+        self.width = width
+        self.critic = critic
+        self.n_codes = n_codes
+        self.max_epochs = max_epochs
+        self.warmup_epochs = warmup_epochs
+        self.steps_per_epoch = steps_per_epoch
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.ema_decay = ema_decay
+        self.match_labels = match_labels
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
+        self.warm_start = warm_start
+        self.random_state = random_state
+        self.device = device
+        self.precision = precision
+        self.compile = compile
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        anchors: Any = None,
+        validation: Any = None,
+        resume: bool = False,
+    ) -> "CycleGANTranslator":
+        """Learn to translate from unpaired spectra.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Of both domains; or the synthetic ones alone; or a fitted `SpectrumEmulator`, from
+            which spectra with labels like those of the observed stars are drawn.
+        y : array-like of shape (n_spectra,), or spectra of shape (n_observed, n_pixels)
+            The domain of every row of `X` (0 synthetic, 1 observed), or the observed spectra.
+        anchors : tuple of (observed spectra, partners), default=None
+            A few stars whose labels are known, with their synthetic spectra row by row (or, with
+            an emulator, their labels). They tell a gap from a difference of labels.
+        validation : tuple of (synthetic, observed) spectra, default=None
+            Pairs, row by row, that are scored after each epoch (see `cycle_scores`) and never
+            trained on.
+        resume : bool, default=False
+            Whether to go on from the newest readable checkpoint, as if training had never
+            stopped; without one, training starts anew.
+
+        Returns
+        -------
+        self : object
+            Fitted.
+
+        Raises
+        ------
+        CheckpointError
+            If `checkpoint` can't be used, or holds checkpoints: of other data or parameters with
+            `resume`, any without.
+        GridMismatchError
+            If the domains are on different grids.
+        ImportError
+            If `device` is "accelerate" and that package is missing.
+        ValueError
+            If a domain is missing or has fewer than 2 usable spectra, or a parameter breaks its
+            rule.
+
+        Warns
+        -----
+        CheckpointWarning
+            If a checkpoint can't be written or read; training goes on.
+        DomainScaleWarning
+            If the flux scales of the domains differ grossly.
+        LabelMismatchWarning
+            If the label distributions of the domains seem to differ.
+        SubspaceTruncationWarning
+            If the components miss what the latents say about many pixels.
+        TrainingHealthWarning
+            If the game went wrong, and had to go back to an earlier state.
+        """
+        earlier = earlier_training(self)
+        check_parameters(self.get_params(deep=False), is_new=earlier is None)
+        source, X = X, emulated(X, y)
+        parts = self._fit_domains(X, y, reset=earlier is None)
+        known = read_anchors(self, anchors, source)
+        pairs = check_pairs(validation, partial(self._validate, reset=False))
+        data = {
+            "synthetic": parts[SYNTHETIC],
+            "observed": parts[OBSERVED],
+            "validation": pairs,
+            "anchor": known,
+        }
+        device, share = join_processes(self.device)
+        checkpoints = open_fit(self, data, resume=resume, share=share)
+        parts, found = match_labels(self, parts, known, drawn=source is not X)
+        self.mismatch_ = None if found is None else found.mismatch
+        domains = (domain_data(parts[0]), domain_data(parts[1]))
+        with seeded(checkpoints.seeds, device) as rng:
+            parameters = self.get_params(deep=False)
+            game = build_game(domains, parameters, device, rng, earlier=earlier, share=share)
+            self.subspace_, self._representation = game.subspace, game.representation
+            rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
+            donors = parts[OBSERVED][rows]
+            net = game.make_net(self._callbacks(pairs, domains, donors))
+            with game.threads():
+                checkpoints.train(net, game.rows)
+            net.retire()
+            if not net.is_trained:
+                raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
+            trained, self.offset_covariance_ = settle_offset(
+                net.average_, self._representation, domains, found
+            )
+            self._take_network(trained, domains, donors)
+        if isinstance(self.network_, SubspacePixels):
+            warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
+        self.net_ = net
+        self.history_ = epoch_history(net)
+        self.health_ = judge_health(net)
+        return self

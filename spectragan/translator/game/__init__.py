@@ -1,0 +1,11 @@
+"""The game between translator and critics.
+
+In reading order:
+
+- `maps`: the four maps and the translator's loss, as in the paper's equations.
+- `losses`: distances, adversarial losses and the penalty: pure functions.
+- `players`: translator and critics with their optimizers.
+- `net`: the skorch net, which orders the steps.
+- `health`: what may go wrong, and the way back to a good epoch.
+- `setup`: data, networks and start of a game, from an estimator's parameters.
+"""

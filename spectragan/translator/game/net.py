@@ -1,0 +1,465 @@
+"""The skorch net that plays the game between translator and critics, epoch by epoch."""
+
+import math
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
+
+import torch
+from skorch import NeuralNet
+from skorch.callbacks import Callback
+from torch import nn
+
+from spectragan.training.devices import prefetched, to_device
+from spectragan.training.progress import EpochProgress
+from spectragan.training.rows import DomainBatches
+from spectragan.training.sharing import ALONE, KeepTogether, Share
+from spectragan.translator.game.health import HealthGuard, chance_loss
+from spectragan.translator.game.losses import AdversarialLoss, gradient_penalty
+from spectragan.translator.game.maps import (
+    Maps,
+    identity_loss,
+    latent_loss,
+    spectrum_loss,
+    translate,
+)
+from spectragan.translator.game.players import Players
+from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
+
+LOSS_TERMS = ("reconstruction", "cycle", "latent", "identity", "start", "adversarial")
+TERMS = (*LOSS_TERMS, "critic")
+
+
+@dataclass(frozen=True)
+class TranslatorSettings:
+    """How the game is played.
+
+    Attributes
+    ----------
+    weights : dict of str to float
+        Of the loss terms ``reconstruction``, ``cycle``, ``latent``, ``identity``, ``start`` and
+        ``adversarial``.
+    game : AdversarialLoss
+    penalty : float
+        Of the critic's gradients.
+    identity_scale : float
+        Change of flux beyond which the identity loss grows linearly.
+    warmup_epochs : int
+        Epochs before the critic plays.
+    max_epochs, batch_size, n_batches : int
+        Epochs, rows of each domain in a batch, batches in an epoch.
+    learning_rate : float
+        Of both optimizers.
+    ema_decay : float
+        What remains of the averaged weights after one step.
+    device : torch.device
+    verbose : int
+        0 shows no progress bar.
+    pixel_map : tuple of (tensor of shape (n_pixels, n_values) or None, tensor of shape (n_pixels,))
+        What turns rows into flux, see `identity_loss`.
+    precision : {"float32", "bfloat16"}
+    compiled : bool
+        Both as `Players` takes them.
+    share : Share
+        What this process trains with of every batch.
+    """
+
+    weights: dict[str, float]
+    game: AdversarialLoss
+    penalty: float
+    identity_scale: float
+    warmup_epochs: int
+    max_epochs: int
+    batch_size: int
+    n_batches: int
+    learning_rate: float
+    ema_decay: float
+    device: torch.device
+    verbose: int = 0
+    pixel_map: tuple[torch.Tensor | None, torch.Tensor] = field(
+        default_factory=lambda: (None, torch.zeros(()))
+    )
+    precision: str = "float32"
+    compiled: bool = False
+    share: Share = ALONE
+
+
+LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
+BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
+
+
+class CosineRates(Callback):
+    """Lower the rates of both optimizers along a cosine, from epoch to epoch.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate to start from.
+    """
+
+    def __init__(self, learning_rate: float) -> None:
+        self.learning_rate = learning_rate
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Set the rates of this epoch; skorch calls this."""
+        done = (len(net.history) - 1 - net.first_epoch_) / max(1, net.max_epochs)
+        factor = LOWEST_RATE + (1 - LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
+        for optimizer in (net.optimizer_, net.critic_optimizer_):
+            for group in optimizer.param_groups:
+                group["lr"] = self.learning_rate * factor
+
+
+class EpochMeans(Callback):
+    """Record the mean of every loss term over the batches of an epoch."""
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Average and record; skorch calls this."""
+        for name in TERMS:
+            values = net.history[-1, "batches", :, name]
+            net.history.record(name, sum(values) / len(values))
+
+
+class EpochScores(Callback):
+    """Record scores of the averaged translator after each epoch.
+
+    Parameters
+    ----------
+    score : callable or None
+        ``score(net)`` -> dict of str to float. It is let go when training ends: it may hold all
+        spectra, which a pickled net should not carry along.
+    """
+
+    def __init__(self, score: Callable[[Any], dict[str, float]] | None) -> None:
+        self.score = score
+
+    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Score and record; skorch calls this."""
+        if self.score is not None:
+            for name, value in self.score(net).items():
+                net.history.record(name, value)
+
+    def on_train_end(self, net, X=None, y=None, **kwargs) -> None:
+        """Let go of what scored; skorch calls this."""
+        self.score = None
+
+
+def epoch_history(net: NeuralNet) -> dict[str, list[float]]:
+    """Return what was recorded of every epoch.
+
+    Parameters
+    ----------
+    net : NeuralNet
+
+    Returns
+    -------
+    history : dict of str to list of float
+        Every loss term, the critics' loss, and any score: one value per epoch, NaN where there
+        was none.
+    """
+    recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
+    names = [name for name in recorded if name not in BOOKKEEPING]
+    # Row by row: skorch's columns leave epochs without a value out, and scores would move ahead.
+    return {name: [float(epoch.get(name, math.nan)) for epoch in net.history] for name in names}
+
+
+def averaged_copy(module: nn.Module) -> nn.Module:
+    """Return a copy of `module` that no optimizer trains.
+
+    Parameters
+    ----------
+    module : nn.Module
+
+    Returns
+    -------
+    copy : nn.Module
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.translator.game.net import averaged_copy, update_average
+    >>> module = torch.nn.Linear(1, 1)
+    >>> average = averaged_copy(module)
+    >>> with torch.no_grad():
+    ...     _ = module.weight.add_(1.0)
+    >>> update_average(average, module, decay=0.75)
+    >>> (module.weight - average.weight).item()
+    0.75
+    """
+    return deepcopy(module).requires_grad_(False)
+
+
+@torch.no_grad()
+def update_average(average: nn.Module, module: nn.Module, *, decay: float) -> None:
+    """Move `average` towards the present weights of `module`; buffers are copied.
+
+    Parameters
+    ----------
+    average, module : nn.Module
+        Of the same structure; `average` is changed.
+    decay : float
+        What remains of the average.
+    """
+    torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
+    # Running statistics are averages already.
+    for kept, present in zip(average.buffers(), module.buffers(), strict=True):
+        kept.copy_(present)
+
+
+EMA_RAMP = 10  # steps: the average forgets the start, where weights move fastest
+TRANSLATOR_BETAS = (0.5, 0.99)
+CRITIC_BETAS = (0.0, 0.99)  # no momentum: it would push on after the translator has moved
+
+
+class TranslatorNet(NeuralNet):
+    """Trains a translator against a critic: one alternating update of both per batch.
+
+    Parameters
+    ----------
+    module : TranslatorNetwork
+    critic : CriticNetwork
+    settings : TranslatorSettings
+    **kwargs
+        As `skorch.NeuralNet` takes them.
+
+    Notes
+    -----
+    What may be overridden: `critic_step`, `translator_step`, and the functions they call. The
+    fakes of a batch serve both updates, the critic's first. ``average_`` holds the running
+    average of the translator's weights, which is what estimators use.
+    """
+
+    _players: Players | None = None  # made when first needed: compiled code can't be copied
+
+    def __init__(
+        self,
+        module: nn.Module,
+        critic: nn.Module,
+        settings: TranslatorSettings,
+        *args,
+        criterion=nn.Identity,
+        **kwargs,
+    ) -> None:
+        self.critic = critic
+        self.settings = settings
+        super().__init__(module, *args, criterion=criterion, **kwargs)
+
+    def initialize_module(self) -> "TranslatorNet":
+        """Set up translator, critic and averaged translator; skorch calls this."""
+        super().initialize_module()
+        self.critic_ = self.initialized_instance(self.critic, {})
+        self.average_ = averaged_copy(self.module_)
+        return self
+
+    def initialize_optimizer(self, *args, **kwargs) -> "TranslatorNet":
+        """Give translator and critic an optimizer each; skorch calls this."""
+        # All weights at once: the same numbers as one by one, in fewer calls.
+        adam = partial(torch.optim.Adam, lr=self.settings.learning_rate, foreach=True)
+        self.optimizer_ = adam(self.module_.parameters(), betas=TRANSLATOR_BETAS)
+        self.critic_optimizer_ = adam(self.critic_.parameters(), betas=CRITIC_BETAS)
+        self.n_steps_ = 0
+        self.penalty_ = self.settings.penalty  # raised where critics get out of hand
+        self.first_epoch_ = 0  # of this training: those before it had a cosine of their own
+        return self
+
+    @property
+    def players(self) -> Players:
+        """Both networks as a training step calls them."""
+        kept = self._players
+        if kept is None or kept.module is not self.module_:
+            settings = self.settings
+            kept = self._players = Players(
+                self.module_,
+                self.critic_,
+                settings.device,
+                precision=settings.precision,
+                compiled=settings.compiled,
+            )
+        return kept
+
+    def get_iterator(self, dataset, training=False) -> Iterable[Any]:
+        """Return the batches of an epoch, read ahead for a GPU; skorch calls this."""
+        return prefetched(super().get_iterator(dataset, training=training), self.device)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: v for name, v in super().__getstate__().items() if name != "_players"}
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether training went on to its last epoch."""
+        return len(self.history) >= self.first_epoch_ + self.max_epochs
+
+    def train_step(self, batch, **fit_params) -> dict[str, Any]:
+        """Update critic and translator on one batch; skorch calls this."""
+        rows, share = to_device(batch[0], self.device), self.settings.share
+        self._set_training(True)
+        maps = translate(self.players, rows, share)
+        terms = dict.fromkeys(TERMS, math.nan)
+        playing = len(self.history) > self.settings.warmup_epochs
+        if playing:
+            terms["critic"] = self.critic_step(maps)
+        terms.update(self.translator_step(maps, share.take(rows), playing=playing))
+        self.n_steps_ += 1
+        decay = min(self.settings.ema_decay, self.n_steps_ / (self.n_steps_ + EMA_RAMP))
+        update_average(self.average_, self.module_, decay=decay)
+        for name, value in terms.items():
+            self.history.record_batch(name, value)
+        weights = self.settings.weights
+        total = sum(weights[n] * v for n, v in terms.items() if n in weights and not math.isnan(v))
+        return {"loss": torch.tensor(total), "y_pred": None}
+
+    def critic_step(self, maps: Maps) -> float:
+        """Update the critic; the translator isn't touched.
+
+        Parameters
+        ----------
+        maps : Maps
+            The translator's results on one batch.
+
+        Returns
+        -------
+        loss : float
+        """
+        loss = torch.zeros((), device=self.device)
+        for domain in (SYNTHETIC, OBSERVED):
+            # Real rows on top of fake ones: one pass, and one penalty for R1 and R2 together.
+            inputs = [
+                torch.cat(pair).detach().requires_grad_(True)
+                for pair in zip(maps.real(domain), maps.fake(domain), strict=True)
+            ]
+            scores = self.players.judge_eagerly(*inputs, domain)
+            loss = loss + self.settings.game.critic(*scores.chunk(2))
+            loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
+        return self._update(self.critic_optimizer_, loss, [loss], maps.weight)[0]
+
+    def translator_step(self, maps: Maps, rows: dict, *, playing: bool) -> dict[str, float]:
+        """Update the translator; the critic isn't touched.
+
+        Parameters
+        ----------
+        maps : Maps
+            The translator's results on `rows`.
+        rows : dict of str to dict of tensors
+            One batch of both domains: of it, what this process has a share in.
+        playing : bool
+            Whether the critic judges; before that, the linear start is followed.
+
+        Returns
+        -------
+        terms : dict of str to float
+            Loss terms without their weights.
+        """
+        settings = self.settings
+        synthetic, observed = rows["synthetic"], rows["observed"]
+        terms = {
+            "reconstruction": spectrum_loss(maps.ss, synthetic) + spectrum_loss(maps.oo, observed),
+            "cycle": spectrum_loss(maps.sos, synthetic) + spectrum_loss(maps.oso, observed),
+            "latent": latent_loss(maps),
+            "identity": identity_loss(
+                maps.so - synthetic["x"], settings.pixel_map, settings.identity_scale
+            ),
+        }
+        if playing:
+            terms["adversarial"] = self._adversarial(maps)
+        else:
+            terms["start"] = spectrum_loss(maps.so, synthetic, target="start")
+        total = torch.stack([settings.weights[n] * value for n, value in terms.items()]).sum()
+        values = self._update(self.optimizer_, total, list(terms.values()), maps.weight)
+        return dict(zip(terms, values, strict=True))
+
+    def _adversarial(self, maps: Maps) -> torch.Tensor:
+        self.critic_.requires_grad_(False)
+        try:
+            losses = [
+                self.settings.game.translator(
+                    self.players.judge(*maps.real(domain), domain),
+                    self.players.judge(*maps.fake(domain), domain),
+                )
+                for domain in (SYNTHETIC, OBSERVED)
+            ]
+        finally:
+            self.critic_.requires_grad_(True)
+        return torch.stack(losses).sum()
+
+    def _update(
+        self,
+        optimizer: torch.optim.Optimizer,
+        loss: torch.Tensor,
+        values: list[torch.Tensor],
+        weight: float,
+    ) -> list[float]:
+        """Take one step of one player; return means over the rows of all processes."""
+        optimizer.zero_grad(set_to_none=True)
+        (weight * loss).backward()
+        means = weight * torch.stack(values).detach()
+        weights = (w for group in optimizer.param_groups for w in group["params"])
+        self.settings.share.add_up([*(w.grad for w in weights if w.grad is not None), means])
+        optimizer.step()
+        return means.tolist()
+
+    def retire(self) -> None:
+        """Bring all to the CPU once training is over: it may be unpickled where there is no GPU."""
+        self.device = cpu = torch.device("cpu")
+        matrix, shift = self.settings.pixel_map
+        pixel_map = None if matrix is None else matrix.to(cpu), shift.to(cpu)
+        self.settings = replace(self.settings, device=cpu, pixel_map=pixel_map, share=ALONE)
+        self._players = None  # compiled code isn't needed any longer
+        for name in self._modules:
+            getattr(self, f"{name}_").to(cpu)
+        for optimizer in (self.optimizer_, self.critic_optimizer_):
+            optimizer.load_state_dict(optimizer.state_dict())  # moments follow their weights
+
+
+def make_translator_net(
+    module: nn.Module,
+    critic: nn.Module,
+    settings: TranslatorSettings,
+    *,
+    callbacks: list[tuple[str, Callback]] | None = None,
+) -> TranslatorNet:
+    """Return an initialised net.
+
+    Parameters
+    ----------
+    module : TranslatorNetwork
+    critic : CriticNetwork
+    settings : TranslatorSettings
+    callbacks : list of (str, Callback), default=None
+        More skorch callbacks, run before the progress bar.
+
+    Returns
+    -------
+    net : TranslatorNet
+    """
+    share = settings.share
+    progress = EpochProgress(
+        "translator",
+        columns=("cycle", "adversarial", "critic"),
+        verbose=settings.verbose if share.is_main else 0,
+    )
+    together = [] if share.is_alone else [("together", KeepTogether(share))]
+    net = TranslatorNet(
+        module,
+        critic,
+        settings,
+        max_epochs=settings.max_epochs,
+        batch_size=settings.batch_size,
+        iterator_train=DomainBatches,
+        iterator_train__n_batches=settings.n_batches,
+        train_split=None,
+        callbacks=[
+            *together,
+            ("rates", CosineRates(settings.learning_rate)),
+            ("terms", EpochMeans()),
+            ("health", HealthGuard(chance_loss(settings.game))),
+            *(callbacks or []),
+            ("progress", progress),
+        ],
+        callbacks__print_log=None,
+        callbacks__epoch_timer=None,
+        callbacks__valid_loss=None,
+        device=settings.device,
+        verbose=0,
+    )
+    return net.initialize()

@@ -1,0 +1,10 @@
+"""Labels of the two domains: how far they differ, and what is done about it.
+
+In reading order:
+
+- `matching`: what `CycleGANTranslator` asks for: rows that both domains have.
+- `mismatch`: the estimate of the difference, with its error.
+- `pseudo_pairs`: an observed spectrum and the synthetic one that fits it.
+- `sparse_gap`: the gap between them, in as few pixels as possible.
+- `offset`: where the mean observed star lies, by all estimates.
+"""

@@ -1,0 +1,227 @@
+"""Which spectra a translator is trained with: stars that both domains have."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from spectragan.emulator.estimator import SpectrumEmulator
+from spectragan.exceptions import LabelMismatchWarning
+from spectragan.labels import LabelHull
+from spectragan.spectra import Spectra
+from spectragan.spectra.convert import kind_of
+from spectragan.spectra.inputs import check_set
+from spectragan.spectra.lazy import has_good_pixel
+from spectragan.translator.base import domain_data, holds_spectra, memory_data
+from spectragan.translator.matching.mismatch import (
+    MIN_PIXELS,
+    MIN_ROWS,
+    LabelMismatch,
+    Match,
+    match_domains,
+)
+
+POOL = 4  # emulated spectra for every observed one, of which those are taken that match
+SMALLEST_POOL, LARGEST_POOL = 2000, 20_000
+LEAST_SHARE = 0.5  # of the observed spectra that emulated ones must make good use of
+JITTER = 0.2  # of the labels' scatter: emulated labels lie between those of the training
+
+
+def match_labels(
+    estimator: Any,
+    parts: tuple[Spectra, Spectra],
+    anchors: tuple[Spectra, Spectra] | None,
+    *,
+    drawn: bool,
+) -> tuple[tuple[Spectra, Spectra], Match | None]:
+    """Return the spectra to train with, and how far the label distributions differ.
+
+    Parameters
+    ----------
+    estimator : CycleGANTranslator
+        With the parameter `match_labels`.
+    parts : two Spectra
+        Synthetic first.
+    anchors : two Spectra, or None
+        Synthetic and observed spectra of the same stars.
+    drawn : bool
+        Whether the synthetic spectra were drawn here: then their labels are nobody's mistake.
+
+    Returns
+    -------
+    parts : two Spectra
+    found : Match or None
+        None where there are too few spectra to tell.
+
+    Raises
+    ------
+    ValueError
+        If there are too few spectra for what was asked for.
+
+    Warns
+    -----
+    LabelMismatchWarning
+        If the distributions differ significantly.
+    """
+    found = match_domains(
+        (domain_data(parts[0]), domain_data(parts[1])),
+        match=estimator.match_labels,
+        anchors=None if anchors is None else (memory_data(anchors[0]), memory_data(anchors[1])),
+    )
+    if found is None:
+        _check_not_asked_for(estimator.match_labels, anchors, parts)
+        return parts, None
+    mismatch = found.mismatch
+    # Labels that were drawn here to be chosen from are nobody's mistake, if they suffice.
+    expected = drawn and mismatch.matched and mismatch.shares[1] >= LEAST_SHARE
+    if mismatch.is_significant and not expected:
+        sentence = _sentence(mismatch, drawn=drawn, anchored=anchors is not None)
+        warnings.warn(sentence, LabelMismatchWarning, stacklevel=3)
+    if mismatch.matched:
+        parts = parts[0][found.rows[0]], parts[1][found.rows[1]]
+    return parts, found
+
+
+def emulated(source: Any, observed: Any) -> Any:
+    """Return the synthetic spectra of a fit: those given, or drawn from a fitted emulator.
+
+    Parameters
+    ----------
+    source : spectra, or SpectrumEmulator
+        Its labels are drawn like those it was trained on: four times as many as there are
+        observed spectra, at least 2000 and at most 20,000.
+    observed : spectra of shape (n_observed, n_pixels)
+
+    Returns
+    -------
+    synthetic : spectra
+
+    Raises
+    ------
+    NotFittedError
+        If the emulator isn't fitted.
+    ValueError
+        If `observed` holds no spectra.
+    """
+    emulator = _emulator(source)
+    if emulator is None:
+        return source
+    check_is_fitted(emulator)
+    if not holds_spectra(observed):
+        raise ValueError(
+            "`y` must be the observed spectra where `X` is an emulator; got "
+            f"{type(observed).__name__}; call fit(emulator, observed)."
+        )
+    return _draw(emulator, len(observed), np.random.RandomState(0))
+
+
+def _draw(emulator: SpectrumEmulator, n_observed: int, rng: np.random.RandomState) -> Spectra:
+    module = emulator.net_.module_
+    training = (module.label_mean + module.label_scale * module.kernel.centers).numpy()
+    size = min(max(POOL * n_observed, SMALLEST_POOL), LARGEST_POOL)
+    labels = training[rng.randint(len(training), size=size)]
+    moved = labels + JITTER * training.std(axis=0) * rng.normal(size=labels.shape)
+    hull = LabelHull(training)
+    outside = hull.outside(moved) | hull.outside(np.clip(moved, *emulator.label_range_))
+    labels = np.where(outside[:, None], labels, np.clip(moved, *emulator.label_range_))
+    return _emulate(emulator, labels.astype(np.float32))  # there may be as many as 20,000
+
+
+def _emulate(emulator: SpectrumEmulator, labels: Any) -> Spectra:
+    flux = np.atleast_2d(emulator.predict(labels)) << emulator.unit_
+    return Spectra(flux, emulator.wavelength_, noise="exact", medium=emulator.medium_)
+
+
+def read_anchors(estimator: Any, anchors: Any, source: Any) -> tuple[Spectra, Spectra] | None:
+    """Return the anchors, synthetic first.
+
+    Parameters
+    ----------
+    estimator : CycleGANTranslator
+    anchors : tuple of (observed spectra, synthetic partners or labels), or None
+    source : object
+        What the synthetic side of the fit is: labels need an emulator there.
+
+    Returns
+    -------
+    anchors : two Spectra or None
+
+    Raises
+    ------
+    ValueError
+        If these aren't equally many spectra on the grid of the fit, or labels without an emulator.
+    """
+    if anchors is None:
+        return None
+    if not (isinstance(anchors, tuple | list) and len(anchors) == 2):
+        raise ValueError(
+            "`anchors` must be a pair (observed spectra, synthetic partners); got "
+            f"{type(anchors).__name__}; give both for the same stars, row by row."
+        )
+    observed, partners = estimator._validate(anchors[0], reset=False), anchors[1]
+    if not len(observed):
+        raise ValueError("`anchors` must hold one star or more; got none; leave them out.")
+    emulator = _emulator(source)
+    if emulator is not None and _are_labels(partners, emulator):
+        partners = _emulate(emulator, partners)
+    synthetic = check_set(
+        partners, "the partners in anchors", like=observed, like_name="the anchors", min_rows=0
+    )
+    if len(synthetic) != len(observed):
+        raise ValueError(
+            "`anchors` must hold one partner for each spectrum; got "
+            f"{len(observed)} spectra and {len(synthetic)} partners; give the same stars in both."
+        )
+    seen = has_good_pixel(synthetic) & has_good_pixel(observed)
+    if not seen.any():
+        raise ValueError(
+            "`anchors` must hold a star with good pixels on both sides; got none; check the masks."
+        )
+    return synthetic[seen], observed[seen]
+
+
+def _emulator(source: Any) -> SpectrumEmulator | None:
+    if isinstance(source, FrozenEstimator):
+        source = source.estimator
+    return source if isinstance(source, SpectrumEmulator) else None
+
+
+def _are_labels(partners: Any, emulator: SpectrumEmulator) -> bool:
+    """Return whether `partners` are a table of labels, and not spectra."""
+    if hasattr(partners, "colnames") or hasattr(partners, "columns"):
+        return True
+    if kind_of(partners) != "array":
+        return False
+    return np.shape(partners)[1:] == (emulator.n_features_in_,)
+
+
+def _check_not_asked_for(match: Any, anchors: Any, parts: tuple[Spectra, Spectra]) -> None:
+    """Raise one sentence if labels were to be matched where nothing can be said about them."""
+    asked = "anchors" if anchors is not None else "match_labels" if match is True else None
+    if asked is not None:
+        raise ValueError(
+            f"`{asked}` needs {MIN_ROWS} spectra of each domain, different ones, and {MIN_PIXELS} "
+            f"pixels that both have; got {len(parts[0])} synthetic and {len(parts[1])} observed "
+            f"spectra of {parts[0].shape[1]} pixels; leave it out, or add spectra."
+        )
+
+
+def _sentence(mismatch: LabelMismatch, *, drawn: bool, anchored: bool) -> str:
+    done = "trained as if they were alike"
+    if mismatch.matched:
+        first, second = (f"{100 * share:.0f} %" for share in mismatch.shares)
+        done = f"trained on stars that both have, worth {first} and {second} of the spectra"
+    furthest = int(np.argmax(np.abs(mismatch.offset) / mismatch.offset_error))
+    offset, error = abs(mismatch.offset[furthest]), mismatch.offset_error[furthest]
+    source = "the emulator's training set" if drawn else "the synthetic spectra"
+    remedy = f"draw the labels of {source} like those of the observed stars"
+    if not anchored:
+        remedy += ", or give `anchors`"
+    return (
+        "the labels of the observed stars seem to be distributed otherwise than those of "
+        f"{source}: by up to {offset:.2f} +- {error:.2f} standard deviations in the mean, "
+        f"{mismatch.scale.min():.2f} to {mismatch.scale.max():.2f} times as wide "
+        f"(p <= {mismatch.p_value:.1g}); {done}; {remedy}."
+    )

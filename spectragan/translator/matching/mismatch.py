@@ -1,0 +1,397 @@
+"""How far label distributions differ between the domains, and which stars both have."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.stats import chi2
+from sklearn.linear_model import LogisticRegression
+from sklearn.utils.extmath import randomized_svd
+
+from spectragan.spectra.summary import SummaryMixin
+from spectragan.translator.matching.pseudo_pairs import PseudoPairs, find_pseudo_pairs
+from spectragan.translator.matching.sparse_gap import Powers, fit_manifold
+from spectragan.translator.representation import DomainData
+from spectragan.translator.subspace import intrinsic_dimension
+
+N_COMPONENTS = 20  # in which the intrinsic dimension is counted
+MAX_LATENTS = 6
+SIZE_PER_COMPONENT = 10  # rows and pixels: more components would fill masked pixels with noise
+FILL_ITERATIONS = 5  # masked pixels are filled with what the components say about them
+ROUNDING = 1e-6  # of flux: spectra that differ by less are alike
+SPREAD_FLOOR = 0.03  # of the largest spread: smaller components would count as much as large ones
+
+
+@dataclass(frozen=True)
+class LatentBasis:
+    """Leading principal components of synthetic spectra, in units of their scatter.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_pixels,)
+    components : ndarray of shape (n_components, n_pixels)
+        More than there are latents: they fill masked pixels.
+    scale : ndarray of shape (n_latents,)
+    """
+
+    mean: np.ndarray
+    components: np.ndarray
+    scale: np.ndarray
+
+    def filled(self, data: DomainData) -> np.ndarray:
+        """Return flux with masked pixels as the components have them.
+
+        Parameters
+        ----------
+        data : DomainData
+            Synthetic.
+
+        Returns
+        -------
+        flux : ndarray of shape (n_spectra, n_pixels)
+        """
+        centred = np.where(data.good, data.flux - self.mean, 0.0)
+        return self.mean + _filled(centred, data.good, self.components)
+
+    def latents(self, data: DomainData) -> np.ndarray:
+        """Return the latents of synthetic spectra.
+
+        Parameters
+        ----------
+        data : DomainData
+
+        Returns
+        -------
+        latents : ndarray of shape (n_spectra, n_latents)
+        """
+        centred = self.filled(data) - self.mean
+        return centred @ self.components[: len(self.scale)].T / self.scale
+
+
+def fit_latent_basis(data: DomainData, rng: np.random.RandomState) -> LatentBasis | None:
+    """Find the leading directions of synthetic spectra.
+
+    Parameters
+    ----------
+    data : DomainData
+    rng : RandomState
+        Starts the randomised decomposition.
+
+    Returns
+    -------
+    basis : LatentBasis or None
+        As many latents as the intrinsic dimension, 6 at most; None if all spectra are alike.
+
+    Returns
+    -------
+    basis : LatentBasis
+    """
+    good = data.good
+    mean = np.where(good, data.flux, 0.0).sum(axis=0) / np.maximum(good.sum(axis=0), 1)
+    n_components = min(
+        N_COMPONENTS, *(max(1, size // SIZE_PER_COMPONENT) for size in data.flux.shape)
+    )
+    centred = filled = np.where(good, data.flux - mean, 0.0)
+    for _ in range(1 if good.all() else FILL_ITERATIONS):
+        components = randomized_svd(filled, n_components, random_state=rng)[2]
+        filled = _filled(centred, good, components)
+    coefficients = filled @ components.T
+    spread = coefficients.std(axis=0)
+    n_real = int(np.count_nonzero(spread > ROUNDING * np.abs(data.flux).max()))
+    if n_real == 0:
+        return None
+    scaled = coefficients / np.maximum(spread, SPREAD_FLOOR * spread.max())
+    kept = min(math.ceil(intrinsic_dimension(scaled)), MAX_LATENTS, n_real)
+    return LatentBasis(mean, components, spread[:kept])
+
+
+def _filled(centred: np.ndarray, good: np.ndarray, components: np.ndarray) -> np.ndarray:
+    """Return spectra less their mean, masked pixels filled."""
+    filled = centred
+    for _ in range(0 if good.all() else FILL_ITERATIONS):
+        filled = np.where(good, centred, filled @ components.T @ components)
+    return filled
+
+
+MIN_ROWS = 50  # of each domain: of fewer, nothing can be said
+MIN_PIXELS = 50  # that both domains have
+LEAST_SEEN, LEAST_SHARE = 10, 0.05  # spectra in which a pixel must be good
+SAMPLE_ROWS = 2000  # of each domain, from which manifold and gap are learned
+SCALE_ERROR = 0.1  # of log widths: broader lines shrink latents
+LEVEL = 0.01  # of false alarms: stricter than usual, for part of the errors is assumed
+MAX_LOG_RATIO = 6.0
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class LabelMismatch(SummaryMixin):
+    """How far the label distributions of both domains differ, along the latents of the spectra.
+
+    Attributes
+    ----------
+    offset, offset_error : ndarray of shape (n_latents,)
+        Mean of the observed stars less that of the synthetic spectra, in standard deviations of
+        the latter. The error includes what the gap could hide, which is assumed, not measured.
+    scale : ndarray of shape (n_latents,)
+        Width of the observed distribution, in those of the synthetic one.
+    p_value : float
+        Chance of a difference as large as this if there were none: at most, for the errors are
+        generous.
+    shares : tuple of two floats, synthetic first
+        Effective sample size of each domain after matching, as a part of its spectra.
+    matched : bool
+        Whether training used stars that both domains have.
+    """
+
+    offset: np.ndarray
+    offset_error: np.ndarray
+    scale: np.ndarray
+    p_value: float
+    shares: tuple[float, float]
+    matched: bool
+
+    @property
+    def is_significant(self) -> bool:
+        """Whether the distributions differ: `p_value` is below 0.01."""
+        return self.p_value < LEVEL
+
+    @property
+    def distance(self) -> float:
+        """Length of the offset in standard deviations, less what its errors add to it."""
+        square = (self.offset**2).sum() - (self.offset_error**2).sum()
+        return float(np.sqrt(max(square, 0.0)))
+
+    @property
+    def distance_error(self) -> float:
+        """Error of `distance`."""
+        size = max(float(np.linalg.norm(self.offset)), np.finfo(float).tiny)
+        return float(np.linalg.norm(self.offset * self.offset_error) / size)
+
+    def summary(self) -> str:
+        """Return the mismatch as a small table.
+
+        Returns
+        -------
+        table : str
+            One line per latent, and three on all of them together.
+        """
+        lines = [f"{'latent':<20}{'offset [std]':<20}width [std]"]
+        columns = zip(self.offset, self.offset_error, self.scale, strict=True)
+        for number, (offset, error, scale) in enumerate(columns, start=1):
+            lines.append(f"{number:<20}{f'{offset:+.2f} ± {error:.2f}':<20}{scale:.2f}")
+        distance = f"{self.distance:.2f} ± {self.distance_error:.2f}"
+        first, second = self.shares
+        trained = "on stars that both have" if self.matched else "on all spectra"
+        lines += [
+            f"{'distance':<20}{distance} (p = {self.p_value:.2g})",
+            f"{'effective sample':<20}{first:.0%} of the synthetic, {second:.0%} of the observed",
+            f"{'trained':<20}{trained}",
+        ]
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        shares = "/".join(f"{share:.2f}" for share in self.shares)
+        return (
+            f"LabelMismatch({self.distance:.2f} ± {self.distance_error:.2f} standard deviations, "
+            f"p_value={self.p_value:.2g}, shares {shares}, matched={self.matched})"
+        )
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Spectra of both domains among common latents.
+
+    Attributes
+    ----------
+    latents : two ndarrays of shape (n_d, n_latents), synthetic first
+    pairs : PseudoPairs
+    pixels : ndarray of int of shape (n_used,)
+        Those that both domains have seen often; `pairs` has only them.
+    """
+
+    latents: tuple[np.ndarray, np.ndarray]
+    pairs: PseudoPairs
+    pixels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Match:
+    """Which rows of both domains to train with.
+
+    Attributes
+    ----------
+    mismatch : LabelMismatch
+    rows : tuple of two ndarrays of int, synthetic first
+        Rows may be repeated.
+    placed : Placed
+        Where all spectra lie.
+    """
+
+    mismatch: LabelMismatch
+    rows: tuple[np.ndarray, np.ndarray]
+    placed: Placed
+
+
+def match_domains(
+    domains: tuple[Any, Any],
+    *,
+    match: bool | str,
+    anchors: tuple[DomainData, DomainData] | None = None,
+) -> Match | None:
+    """Estimate how far the label distributions differ, and draw stars that both domains have.
+
+    Parameters
+    ----------
+    domains : two DomainData or StoredDomain
+        Synthetic first.
+    match : {"auto", True, False}
+        "auto" draws where the distributions differ significantly.
+    anchors : two DomainData, default=None
+        Synthetic and observed spectra of the same stars, row by row.
+
+    Returns
+    -------
+    match : Match or None
+        None where there are too few spectra or pixels to say anything.
+
+    Notes
+    -----
+    Rows are drawn in proportion to the density of the *other* domain over that of both, the
+    overlap weights of [1]_: they are bounded, and both domains end up with the same distribution.
+    The ratio comes from a logistic regression on the latents and their products, never on the
+    spectra themselves, which would take the gap for a difference of labels.
+
+    References
+    ----------
+    .. [1] Li, F., Morgan, K. L. & Zaslavsky, A. M. 2018, JASA, 113, 390.
+    """
+    placed = place_domains(domains, anchors=anchors)
+    if placed is None:
+        return None
+    weights = overlap_weights(*placed.latents)
+    mismatch = _compare(placed.latents, placed.pairs.error, weights, match)
+    rows = np.arange(len(weights[0])), np.arange(len(weights[1]))
+    if mismatch.matched:
+        rows = _resample(weights[0]), _resample(weights[1])
+    return Match(mismatch, rows, placed)
+
+
+def place_domains(
+    domains: tuple[Any, Any],
+    *,
+    anchors: tuple[DomainData, DomainData] | None = None,
+) -> Placed | None:
+    """Give the spectra of both domains common latents, whatever their label distributions.
+
+    Parameters
+    ----------
+    domains : two DomainData or StoredDomain
+        Synthetic first.
+    anchors : two DomainData, default=None
+        Synthetic and observed spectra of the same stars, row by row.
+
+    Returns
+    -------
+    placed : Placed or None
+        None where there are fewer than 50 spectra of a domain, or than 50 pixels that both have,
+        or where all synthetic spectra are alike.
+    """
+    rng = np.random.RandomState(0)  # its own: the training draws the same with and without
+    if min(map(len, domains)) < MIN_ROWS:
+        return None
+    synthetic, observed = (_some(data.sample(rng), rng) for data in domains)
+    pixels = np.flatnonzero(_often_seen(synthetic) & _often_seen(observed))
+    if len(pixels) < MIN_PIXELS:
+        return None
+    synthetic, observed = _cut(synthetic, pixels), _cut(observed, pixels)
+    basis = fit_latent_basis(synthetic, rng)
+    if basis is None:
+        return None
+    manifold = fit_manifold(basis.latents(synthetic), basis.filled(synthetic))
+    pairs = find_pseudo_pairs(manifold, observed.flux, observed.weights, rng)
+    if anchors is not None:
+        first, second = (_cut(part, pixels) for part in anchors)
+        pairs = pairs.with_anchors(basis.latents(first), second.flux, second.weights)
+    # Block by block: a domain may be larger than the memory.
+    parts = ((_cut(block, pixels) for _, block in data.blocks()) for data in domains)
+    latents = (
+        np.concatenate([basis.latents(part) for part in next(parts)]),
+        np.concatenate([pairs.place(part.flux, part.weights) for part in next(parts)]),
+    )
+    return Placed(latents, pairs, pixels)
+
+
+def _often_seen(data: DomainData) -> np.ndarray:
+    """Return which pixels are good in enough spectra to say something."""
+    return data.good.sum(axis=0) >= max(LEAST_SEEN, LEAST_SHARE * len(data))
+
+
+def _cut(data: DomainData, pixels: np.ndarray) -> DomainData:
+    return DomainData(data.flux[:, pixels], data.weights[:, pixels], data.known, data.exact)
+
+
+def overlap_weights(synthetic: np.ndarray, observed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the share of the other domain in the density at each point.
+
+    Parameters
+    ----------
+    synthetic, observed : ndarrays of shape (n_d, n_latents)
+
+    Returns
+    -------
+    weights : two ndarrays of shape (n_d,)
+        Between 0 and 1; about a half where both are equally dense.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.translator.matching.mismatch import overlap_weights
+    >>> rng = np.random.default_rng(0)
+    >>> first, second = rng.normal(size=(500, 1)), rng.normal(1, 1, size=(500, 1))
+    >>> weights = overlap_weights(first, second)
+    >>> bool(weights[0][first[:, 0] > 0.5].mean() > weights[0][first[:, 0] < 0.5].mean())
+    True
+    """
+    points = Powers(synthetic.shape[1], 2)(np.vstack([synthetic, observed]))[:, 1:]
+    points = (points - points.mean(axis=0)) / np.maximum(points.std(axis=0), 1e-12)
+    domain = np.repeat([0, 1], [len(synthetic), len(observed)])
+    # Balanced: how many spectra a domain has is the user's choice.
+    model = LogisticRegression(class_weight="balanced", max_iter=1000).fit(points, domain)
+    ratio = np.clip(model.decision_function(points), -MAX_LOG_RATIO, MAX_LOG_RATIO)
+    share = 1 / (1 + np.exp(-ratio))
+    return share[: len(synthetic)], 1 - share[len(synthetic) :]
+
+
+def _compare(
+    latents: tuple[np.ndarray, np.ndarray],
+    error: np.ndarray,
+    weights: tuple[np.ndarray, np.ndarray],
+    match: bool | str,
+) -> LabelMismatch:
+    synthetic, observed = latents
+    width = np.maximum(synthetic.std(axis=0), np.finfo(float).tiny)
+    offset = (observed.mean(axis=0) - synthetic.mean(axis=0)) / width
+    scale = observed.std(axis=0) / width
+    sampling = 1 / len(synthetic) + scale**2 / len(observed)
+    offset_error = np.sqrt((error / width) ** 2 + sampling)
+    scale_error = np.sqrt(SCALE_ERROR**2 + (error / width) ** 2 + sampling / 2)
+    deviation = np.concatenate([offset / offset_error, np.log(scale) / scale_error])
+    p_value = float(chi2.sf((deviation**2).sum(), len(deviation)))
+    shares = _effective_share(weights[0]), _effective_share(weights[1])
+    matched = match is True or (match == "auto" and p_value < LEVEL)
+    return LabelMismatch(offset, offset_error, scale, p_value, shares, matched)
+
+
+def _effective_share(weights: np.ndarray) -> float:
+    """Return the effective sample size as a part of the sample."""
+    return float(weights.sum() ** 2 / (len(weights) * (weights**2).sum()))
+
+
+def _resample(weights: np.ndarray) -> np.ndarray:
+    """Return as many rows as there are, each as often as its weight says, up to rounding."""
+    total = np.cumsum(weights)
+    return np.searchsorted(total, (np.arange(len(weights)) + 0.5) / len(weights) * total[-1])
+
+
+def _some(data: DomainData, rng: np.random.RandomState) -> DomainData:
+    return data.take(np.sort(rng.permutation(len(data))[:SAMPLE_ROWS]))

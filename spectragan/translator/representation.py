@@ -1,0 +1,417 @@
+"""What the translator's networks see of spectra, and the full-pixel head behind them."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from spectragan.training.inference import map_padded
+from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC, TranslatorNetwork
+from spectragan.translator.networks.pixels import PixelTranslator, SubspacePixels, head_features
+from spectragan.translator.subspace import Subspace
+
+N_FOLDS = 5
+# Ridge per star, relative to the mean square of a feature; the last one switches the head off.
+PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 1e6)
+CHUNK_PIXELS = 1024
+
+
+def fit_head(features: np.ndarray, residual: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    r"""Regress the residual spectra on functions of the latents, pixel by pixel.
+
+    .. math:: \min_{h_j} \sum_i w_{ij} (r_{ij} - \phi_i h_j)^2 + \lambda |h_j|^2
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_spectra, n_features)
+        The functions :math:`\phi` of the latents.
+    residual : ndarray of shape (n_spectra, n_pixels)
+        What the components leave out; finite everywhere.
+    weights : ndarray of shape (n_spectra, n_pixels)
+        Inverse variances; 0 where a pixel is ignored.
+
+    Returns
+    -------
+    head : ndarray of shape (n_features, n_pixels)
+
+    Notes
+    -----
+    The penalty is one for all pixels, chosen by cross-fitting over spectra: so noise in a small
+    set can't become structure in the translated spectra.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.translator.representation import fit_head
+    >>> latents = np.linspace(-1, 1, 50)[:, None]
+    >>> fit_head(latents, 0.3 * latents, np.ones((50, 1))).round(2)
+    array([[0.3]])
+    """
+    weights = weights / max(float(weights.max(initial=0.0)), np.finfo(float).tiny)
+    if len(features) < 2 * N_FOLDS:
+        return np.zeros((features.shape[1], residual.shape[1]))
+    folds = np.arange(len(features)) % N_FOLDS
+    blocks = [slice(i, i + CHUNK_PIXELS) for i in range(0, residual.shape[1], CHUNK_PIXELS)]
+    errors = np.zeros(len(PENALTIES))
+    for block in blocks:
+        errors += _held_out_errors(features, residual[:, block], weights[:, block], folds)
+    penalty = PENALTIES[int(errors.argmin())]
+    return np.hstack(
+        [_solve(*_normal(features, residual[:, b], weights[:, b]), penalty) for b in blocks]
+    )
+
+
+def fit_head_to_blocks(blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Do as `fit_head` does, with spectra that come block by block and are seen once.
+
+    Parameters
+    ----------
+    blocks : iterable of tuples (features, residual, weights)
+        As `fit_head` takes them; at least 10 spectra in all.
+
+    Returns
+    -------
+    head : ndarray of shape (n_features, n_pixels)
+        The same but for rounding: held-out errors are expanded into sums over spectra.
+    """
+    parts, first = None, 0
+    for features, residual, weights in blocks:
+        folds = np.arange(first, first + len(features)) % N_FOLDS
+        new = [_fold_sums(features, residual, weights, folds == k) for k in range(N_FOLDS)]
+        if parts is None:
+            parts = new
+        else:
+            for sums, more in zip(parts, new, strict=True):
+                for total, part in zip(sums, more, strict=True):
+                    total += part
+        first += len(features)
+    assert parts is not None
+    n_pixels = len(parts[0][0])
+    pixels = [slice(i, i + CHUNK_PIXELS) for i in range(0, n_pixels, CHUNK_PIXELS)]
+    chunks = [[[array[block] for array in sums] for sums in parts] for block in pixels]
+    errors = np.sum([_expanded_errors(chunk) for chunk in chunks], axis=0)
+    penalty = PENALTIES[int(errors.argmin())]
+    totals = ([np.sum(column, axis=0) for column in zip(*chunk, strict=True)] for chunk in chunks)
+    return np.hstack([_solve(gram, moment, penalty) for gram, moment, _ in totals])
+
+
+def _fold_sums(
+    features: np.ndarray, residual: np.ndarray, weights: np.ndarray, fold: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return Gram matrices, moments, and weighted squares (n_pixels,) of some spectra."""
+    weights, residual = weights[fold], residual[fold]
+    gram, moment = _normal(features[fold], residual, weights)
+    return gram, moment, (weights * residual**2).sum(axis=0)
+
+
+def _expanded_errors(parts: list[list[np.ndarray]]) -> np.ndarray:
+    """Return the held-out errors of every penalty, from the sums of every fold."""
+    total = [sum(column) for column in zip(*parts, strict=True)]
+    errors = np.zeros(len(PENALTIES))
+    for gram, moment, square in parts:
+        for i, penalty in enumerate(PENALTIES):
+            head = _solve(total[0] - gram, total[1] - moment, penalty).T
+            explained = ((gram @ head[..., None])[..., 0] - 2 * moment) * head
+            errors[i] += square.sum() + explained.sum()
+    return errors
+
+
+def _held_out_errors(
+    features: np.ndarray, residual: np.ndarray, weights: np.ndarray, folds: np.ndarray
+) -> np.ndarray:
+    parts = [
+        _normal(features[folds == k], residual[folds == k], weights[folds == k])
+        for k in range(N_FOLDS)
+    ]
+    total = [sum(column) for column in zip(*parts, strict=True)]
+    errors = np.zeros(len(PENALTIES))
+    for k, (gram, moment) in enumerate(parts):
+        rest = total[0] - gram, total[1] - moment
+        for i, penalty in enumerate(PENALTIES):
+            predicted = features[folds == k] @ _solve(*rest, penalty)
+            error = (predicted - residual[folds == k]) ** 2
+            errors[i] += (weights[folds == k] * error).sum()
+    return errors
+
+
+def _normal(
+    features: np.ndarray, residual: np.ndarray, weights: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return Gram matrices (n_pixels, f, f) and moments (n_pixels, f)."""
+    n = features.shape[1]
+    pairs = (features[:, :, None] * features[:, None]).reshape(-1, n * n)
+    gram = (weights.T @ pairs).reshape(-1, n, n)
+    return gram, (weights * residual).T @ features
+
+
+def _solve(gram: np.ndarray, moment: np.ndarray, penalty: float) -> np.ndarray:
+    """Return the head of shape (n_features, n_pixels)."""
+    n = gram.shape[1]
+    size = np.einsum("jff->j", gram)[:, None, None] / n + np.finfo(float).tiny
+    return np.linalg.solve(gram + penalty * size * np.eye(n), moment[..., None])[..., 0].T
+
+
+# Errors are taken to be at least this part of the largest spread: without a floor, spectra of
+# high S/N ask for a reconstruction better than any network's and drown the other losses.
+ERROR_FLOOR = 0.03
+MAP_PIXELS = 1000  # pixels that the identity loss looks at; neighbours say the same
+
+Rows = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class DomainData:
+    """Spectra of one domain, as numbers.
+
+    Attributes
+    ----------
+    flux : ndarray of shape (n_spectra, n_pixels)
+        Finite everywhere.
+    weights : ndarray of shape (n_spectra, n_pixels)
+        Inverse variances where they are known, else 0 or 1.
+    known : ndarray of bool of shape (n_spectra,)
+        Whether the errors of a spectrum are known.
+    exact : ndarray of bool of shape (n_spectra,)
+        Whether a spectrum has no noise.
+    """
+
+    flux: np.ndarray
+    weights: np.ndarray
+    known: np.ndarray
+    exact: np.ndarray
+
+    @property
+    def good(self) -> np.ndarray:
+        """Mask of shape (n_spectra, n_pixels): True where a pixel counts."""
+        return self.weights > 0
+
+    def __len__(self) -> int:
+        return len(self.flux)
+
+    def take(self, rows: slice | np.ndarray) -> "DomainData":
+        """Return some spectra."""
+        return DomainData(self.flux[rows], self.weights[rows], self.known[rows], self.exact[rows])
+
+    def blocks(self) -> Iterator[tuple[slice, "DomainData"]]:
+        """Yield all spectra at once: they are in memory anyway."""
+        yield slice(0, len(self)), self
+
+    def sample(self, rng: np.random.RandomState) -> "DomainData":
+        """Return all spectra; what doesn't fit into memory returns a part."""
+        return self
+
+
+class SubspaceRepresentation:
+    """Spectra as scaled coefficients in the joint subspace.
+
+    Parameters
+    ----------
+    subspace : Subspace
+
+    Notes
+    -----
+    A row has its coefficients ``x``, the factor ``metric`` that turns an error of `x` into one of
+    unit variance, and the factor ``noise`` that turns white noise into that of the spectrum.
+    """
+
+    def __init__(self, subspace: Subspace) -> None:
+        self.subspace = subspace
+        self.scale = subspace.spread
+
+    @property
+    def size(self) -> int:
+        """Number of coefficients."""
+        return len(self.scale)
+
+    def fill(self, data: DomainData, domain: int) -> np.ndarray:
+        """Return spectra that a projection can read: noisy or masked ones as reconstructed.
+
+        Parameters
+        ----------
+        data : DomainData
+        domain : {0, 1}
+
+        Returns
+        -------
+        flux : ndarray of shape (n_spectra, n_pixels)
+        """
+        flux = np.array(data.flux, dtype=float)
+        even = (data.weights == data.weights[:, :1]).all(axis=1) & data.good[:, 0]
+        uneven = ~even
+        if uneven.any():
+            weights = np.where(data.good, data.weights, 0)[uneven]
+            coefficients, _ = self.subspace.project(flux[uneven], weights, domain)
+            flux[uneven] = self.subspace.reconstruct(coefficients, domain)
+        return flux
+
+    def rows(
+        self, data: DomainData, domain: int, coefficients: np.ndarray, covariance: np.ndarray
+    ) -> Rows:
+        """Return training rows.
+
+        Parameters
+        ----------
+        data : DomainData
+        domain : {0, 1}
+        coefficients : ndarray of shape (n_spectra, n_components)
+        covariance : ndarray of shape (n_spectra, n_components, n_components)
+            As the subspace's projection gives them.
+
+        Returns
+        -------
+        rows : dict of tensors ``x``, ``metric`` and ``noise``
+        """
+        covariance = covariance * self._left_out(data, coefficients, domain)[:, None, None]
+        noise = covariance * data.known[:, None, None]
+        floor = (ERROR_FLOOR * self.scale.max()) ** 2 * np.eye(self.size)
+        error = covariance * ~data.exact[:, None, None] + floor
+        metric = np.linalg.cholesky(np.linalg.inv(error)).transpose(0, 2, 1) * self.scale
+        factor = np.linalg.cholesky(noise + 1e-6 * floor) / self.scale[:, None]
+        factor = factor * data.known[:, None, None]
+        arrays = {"x": coefficients / self.scale, "metric": metric, "noise": factor}
+        return {name: as_tensor(array) for name, array in arrays.items()}
+
+    def _left_out(self, data: DomainData, coefficients: np.ndarray, domain: int) -> np.ndarray:
+        """Return the variance of a pixel in units of the one assumed: 1 where errors are known."""
+        residual = data.flux - self.subspace.reconstruct(coefficients, domain)
+        squares = np.where(data.good, residual, 0.0) ** 2
+        mean = squares.sum(axis=1) / np.maximum(data.good.sum(axis=1), 1)
+        return np.where(data.known, 1.0, mean)
+
+    def start(self, x: torch.Tensor, translation: np.ndarray) -> torch.Tensor:
+        """Return synthetic rows translated by the linear start.
+
+        Parameters
+        ----------
+        x : tensor of shape (n_spectra, n_components)
+        translation : ndarray of shape (n_components, n_components)
+            Acts on unscaled coefficients.
+
+        Returns
+        -------
+        translated : tensor of shape (n_spectra, n_components)
+        """
+        return x @ as_tensor(translation * self.scale / self.scale[:, None]).T
+
+    def pixel_map(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return how an observed minus a synthetic row reads in flux.
+
+        Returns
+        -------
+        matrix : tensor of shape (n_pixels, n_components)
+        shift : tensor of shape (n_pixels,)
+            Difference of the means.
+        """
+        means = self.subspace.means
+        matrix = self.subspace.components.T * self.scale
+        some = slice(None, None, max(1, len(matrix) // MAP_PIXELS))
+        return as_tensor(matrix[some]), as_tensor((means[OBSERVED] - means[SYNTHETIC])[some])
+
+    def to_pixels(
+        self, network: TranslatorNetwork, domains: tuple[DomainData, DomainData]
+    ) -> PixelTranslator:
+        """Return the trained network between pixels, with full-pixel heads fitted.
+
+        Parameters
+        ----------
+        network : SubspaceTranslator
+            In double precision.
+        domains : two DomainData
+            The training spectra, synthetic first.
+
+        Returns
+        -------
+        pixels : SubspacePixels
+        """
+        return SubspacePixels(
+            network,
+            torch.as_tensor(self.subspace.means),
+            torch.as_tensor(self.subspace.components),
+            torch.as_tensor(self.scale),
+            (
+                self._head(network, domains[SYNTHETIC], SYNTHETIC),
+                self._head(network, domains[OBSERVED], OBSERVED),
+            ),
+        )
+
+    def _head(self, network: TranslatorNetwork, data: Any, domain: int) -> torch.Tensor:
+        parts = (self._left_by(network, block, domain) for _, block in data.blocks())
+        if isinstance(data, DomainData):
+            return torch.as_tensor(fit_head(*next(parts)))
+        return torch.as_tensor(fit_head_to_blocks(parts))
+
+    def _left_by(
+        self, network: TranslatorNetwork, data: DomainData, domain: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return features, what the components leave out, and weights."""
+        coefficients, _ = self.subspace.project(data.flux, data.weights, domain)
+        x = torch.as_tensor(coefficients / self.scale)
+        features = map_padded(lambda rows: head_features(*network.encode(rows, domain)), x)
+        left = data.flux - self.subspace.reconstruct(coefficients, domain)
+        return features.numpy(), np.where(data.good, left, 0.0), data.weights
+
+
+class PixelRepresentation:
+    """Spectra as they are, masked pixels filled with the mean of their domain.
+
+    Parameters
+    ----------
+    subspace : Subspace
+        Gives the means, and the linear start.
+    """
+
+    def __init__(self, subspace: Subspace) -> None:
+        self.subspace = subspace
+
+    @property
+    def size(self) -> int:
+        """Number of pixels."""
+        return self.subspace.means.shape[1]
+
+    def fill(self, data: DomainData, domain: int) -> np.ndarray:
+        """Return spectra with masked pixels filled, see `SubspaceRepresentation.fill`."""
+        return np.where(data.good, data.flux, self.subspace.means[domain]).astype(float)
+
+    def rows(
+        self, data: DomainData, domain: int, coefficients: np.ndarray, covariance: np.ndarray
+    ) -> Rows:
+        """Return training rows, see `SubspaceRepresentation.rows`; factors are diagonal."""
+        sigma = np.where(data.good, data.weights, 1.0) ** -0.5
+        noise = np.where(data.good & data.known[:, None], sigma, 0.0)
+        floor = ERROR_FLOOR * self.subspace.spread.max() / np.sqrt(self.size)
+        metric = np.where(data.good, 1 / np.hypot(noise, 10 * floor), 0.0)
+        arrays = {"x": self.fill(data, domain), "metric": metric, "noise": noise}
+        return {name: as_tensor(array) for name, array in arrays.items()}
+
+    def start(self, x: torch.Tensor, translation: np.ndarray) -> torch.Tensor:
+        """Return synthetic rows translated by the linear start, pixel by pixel."""
+        means = (as_tensor(mean) for mean in self.subspace.means)
+        components = as_tensor(self.subspace.components)
+        synthetic, observed = means
+        return observed + (x - synthetic) @ components.T @ as_tensor(translation).T @ components
+
+    def pixel_map(self) -> tuple[None, torch.Tensor]:
+        """Return None and no shift: rows are flux already."""
+        return None, torch.zeros(())
+
+    def to_pixels(
+        self, network: TranslatorNetwork, domains: tuple[DomainData, DomainData]
+    ) -> PixelTranslator:
+        """Return the trained network: it works on pixels already."""
+        return PixelTranslator(network)
+
+
+def as_tensor(array: np.ndarray) -> torch.Tensor:
+    """Return a float32 copy of `array`.
+
+    Parameters
+    ----------
+    array : ndarray
+
+    Returns
+    -------
+    tensor : tensor of the same shape
+    """
+    return torch.tensor(array, dtype=torch.float32)
