@@ -49,18 +49,16 @@ _HOMES = {
         "TrainingHealthWarning",
         "VelocityWarning",
     ),
-    "spectragan.emulator": ("SpectrumEmulator",),
-    "spectragan.starnet": ("StarNetRegressor",),
-    "spectragan.translator": (
-        "CycleGANTranslator",
-        "LinearTranslator",
-        "MeanShiftTranslator",
-        "ObservedEmulator",
-        "TranslatorEnsemble",
-    ),
+    "spectragan.emulator.estimator": ("SpectrumEmulator",),
+    "spectragan.starnet.estimator": ("StarNetRegressor",),
+    "spectragan.translator.estimator": ("CycleGANTranslator",),
+    "spectragan.translator.baselines": ("LinearTranslator", "MeanShiftTranslator"),
+    "spectragan.translator.ensemble": ("TranslatorEnsemble",),
+    "spectragan.translator.observed": ("ObservedEmulator",),
     "spectragan.translator.scores": ("cycle_scores", "pseudo_pair_score"),
-    "spectragan.fitting": ("ParameterFitter",),
-    "spectragan.lines": ("LineAttribution", "find_inventions"),
+    "spectragan.fitting.estimator": ("ParameterFitter",),
+    "spectragan.lines.attribution": ("LineAttribution",),
+    "spectragan.lines.inventions": ("find_inventions",),
     "spectragan.diagnostics": (
         "compare_labels",
         "gap_scores",
@@ -72,18 +70,7 @@ _HOMES = {
     "spectragan.files": ("load", "model_card"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-_SUBPACKAGES = (
-    "datasets",
-    "diagnostics",
-    "emulator",
-    "exceptions",
-    "fitting",
-    "lines",
-    "networks",
-    "spectra",
-    "starnet",
-    "translator",
-)
+_SUBPACKAGES = ("datasets", "diagnostics", "exceptions", "networks", "spectra")
 
 __all__ = sorted(_MODULE_OF)
 

@@ -40,8 +40,7 @@ OUTSIDE = {
     # dask and h5py: spectra over their arrays are computed together, and found again.
     "spectra": SCIENCE | {"astropy", "specutils", "tqdm", "dask", "h5py"},
     "labels": SCIENCE | {"astropy"},
-    # accelerate: processes that share a training are told of each other.
-    "training": GEAR | {"accelerate", "dask"},
+    "training": GEAR | {"dask"},
     "emulator": GEAR,
     "starnet": GEAR | {"dask"},
     "translator": GEAR,
@@ -58,7 +57,7 @@ OUTSIDE = {
 RANKS = ("network", "training", "estimator")
 
 # Imported only inside the function that needs them: most users never call it.
-LATE = {"accelerate", "dask", "h5py", "specutils", "matplotlib", "openTSNE", "pandas"}
+LATE = {"dask", "h5py", "specutils", "matplotlib", "openTSNE", "pandas"}
 
 MAX_CODE_LINES = 300  # of a file; docstrings, comments and blank lines are not counted
 MAX_FILES = 21  # of a folder

@@ -6,7 +6,7 @@ import pkgutil
 import pytest
 import torch
 
-import spectragan.networks
+import spectragan
 from spectragan.emulator.network import EmulatorNetwork, KernelHead
 from spectragan.starnet.network import StarNet
 from spectragan.translator.networks.conv import (
@@ -68,7 +68,7 @@ LABELS = (N_ROWS, 3)
 SPECTRA = (N_ROWS, N_PIXELS)
 SHARED, SPLIT = (N_ROWS, 25, LATENT), (N_ROWS, 4, LATENT)
 
-# One entry per nn.Module class of spectragan.networks.
+# One entry per nn.Module class of the package.
 CASES = {
     ResidualMLP: case(lambda: randomised(ResidualMLP(6, 4)), [(N_ROWS, 6)], (N_ROWS, 4)),
     SubspaceTranslator: case(
@@ -128,9 +128,11 @@ CASES = {
 
 
 def network_classes():
-    """Return every nn.Module class that a module of spectragan.networks defines."""
+    """Return every nn.Module class that a module of the package defines."""
     found = set()
-    for info in pkgutil.walk_packages(spectragan.networks.__path__, "spectragan.networks."):
+    for info in pkgutil.walk_packages(spectragan.__path__, "spectragan."):
+        if ".network" not in info.name:
+            continue
         module = importlib.import_module(info.name)
         found |= {
             value

@@ -8,7 +8,3 @@ In reading order:
 - `compression`: components of the spectra that it is fitted in.
 - `network`: the torch module.
 """
-
-from spectragan.emulator.estimator import SpectrumEmulator
-
-__all__ = ["SpectrumEmulator"]

@@ -31,12 +31,15 @@ class Entry(NamedTuple):
         What must hold for its attributes, fields or sizes.
     left_out : tuple of str
         Attributes that a file doesn't keep.
+    gone : tuple of str
+        Parameters of earlier versions, which said how to train and nothing of the result.
     """
 
     home: str
     kind: str
     rules: Rules
     left_out: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
 
 
 _GRID: Rules = {
@@ -118,6 +121,7 @@ CLASSES: dict[str, Entry] = {
             "offset_covariance_?": "array? s s",
         },
         ("net_",),
+        ("compile", "precision"),
     ),
     "LinearTranslator": Entry(TRANSLATOR + "baselines", "estimator", _AFFINE),
     "MeanShiftTranslator": Entry(TRANSLATOR + "baselines", "estimator", _AFFINE),

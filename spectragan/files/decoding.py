@@ -313,6 +313,7 @@ class Decoder:
         name, parameters, attributes = content
         _check_class(name, "estimator")
         cls = class_of(name)
+        parameters = {key: v for key, v in parameters.items() if key not in CLASSES[name].gone}
         unknown = sorted(set(parameters) - set(inspect.signature(cls).parameters))
         if unknown:
             raise refusal(

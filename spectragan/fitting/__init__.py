@@ -8,7 +8,3 @@ In reading order:
   its minimiser.
 - `errors`: inflated where the model is wrong; `results`, tables and posteriors.
 """
-
-from spectragan.fitting.estimator import ParameterFitter
-
-__all__ = ["ParameterFitter"]

@@ -8,8 +8,3 @@ In reading order:
 - `slopes`: derivatives of the gap, and their errors; `table`, the lines found in them.
 - `inventions`: features that translation adds.
 """
-
-from spectragan.lines.attribution import LineAttribution
-from spectragan.lines.inventions import find_inventions
-
-__all__ = ["LineAttribution", "find_inventions"]

@@ -7,7 +7,3 @@ In reading order:
 - `training`: how an ensemble of networks is trained, and its errors scaled.
 - `network`: the torch module.
 """
-
-from spectragan.starnet.estimator import StarNetRegressor
-
-__all__ = ["StarNetRegressor"]

@@ -1,6 +1,6 @@
 """Train StarNet with fresh noise and masks in every batch, and several networks as one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +14,7 @@ from torch import nn
 
 from spectragan.starnet.network import StarNet
 from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
-from spectragan.training.devices import one_thread, prefetched, to_device
+from spectragan.training.devices import one_thread, to_device
 from spectragan.training.inference import map_padded
 from spectragan.training.progress import EpochProgress
 from spectragan.training.rows import RowBatches, TensorRows
@@ -231,10 +231,6 @@ class StarNetNet(NeuralNet):
     ) -> None:
         self.augmentation = augmentation
         super().__init__(module, *args, criterion=criterion, **kwargs)
-
-    def get_iterator(self, dataset, training=False) -> Iterable[Any]:
-        """Return the batches of an epoch, read ahead for a GPU; skorch calls this."""
-        return prefetched(super().get_iterator(dataset, training=training), self.device)
 
     def infer(self, x: dict[str, torch.Tensor], **fit_params) -> Any:
         """Return mean and log-variance of a batch; rows in training are augmented."""

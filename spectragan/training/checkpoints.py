@@ -21,7 +21,6 @@ from skorch.callbacks import Callback
 from spectragan.exceptions import CheckpointError, CheckpointWarning, ModelFileError
 from spectragan.files.layout import ModelFile, read_model_file, write_atomically, write_model_file
 from spectragan.training.rows import DomainRows, TensorRows
-from spectragan.training.sharing import ALONE, Share
 from spectragan.training.snapshot import Snapshot, capture, restore
 
 KIND = "checkpoint"
@@ -322,8 +321,6 @@ class Checkpoints:
         What a fit must have in common with the one it resumes, under the name for a message.
     saved : dict of int to Path
         The checkpoint that each net goes on from.
-    share : Share
-        Where processes share a training, the main one alone reads and writes.
     """
 
     seeds: tuple[int, int] = (0, 0)
@@ -331,7 +328,6 @@ class Checkpoints:
     every: int = 1
     identity: dict[str, Any] = field(default_factory=dict)
     saved: dict[int, Path] = field(default_factory=dict)
-    share: Share = ALONE
 
     def train(self, net: NeuralNet, rows: Any, *, number: int = 1) -> None:
         """Train a net up to its last epoch, from its checkpoint where there is one.
@@ -396,7 +392,7 @@ class Checkpoints:
     def _read(self, number: int, probe: list[torch.Tensor]) -> Snapshot | None:
         if number not in self.saved:
             return None
-        state = self.share.from_main(lambda: read_state(self.saved[number]))
+        state = read_state(self.saved[number])
         if not agree(state["probe"], probe):
             raise CheckpointError(
                 "what training starts from must be the same as for the checkpoint "
@@ -438,8 +434,6 @@ class _KeepState(Callback):
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
         epoch = len(net.history)
-        if not self.checkpoints.share.is_main:
-            return
         if epoch % self.checkpoints.every and epoch < net.max_epochs:
             return
         try:

@@ -1,8 +1,7 @@
-"""Where a fit is kept, and what it shares with the one it resumes."""
+"""Where a fit is kept, and what it has in common with the one it resumes."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from hashlib import blake2b
 from numbers import Integral
 from pathlib import Path
@@ -15,17 +14,14 @@ from torch import nn
 from spectragan.spectra import LazySpectra, Spectra
 from spectragan.training.checkpoints import Checkpoints, open_checkpoints
 from spectragan.training.devices import draw_seeds
-from spectragan.training.sharing import ALONE, Share
 
 # What a fit that is resumed may have otherwise.
-FREE = {"checkpoint", "checkpoint_every", "compile", "device", "verbose", "warm_start"}
+FREE = {"checkpoint", "checkpoint_every", "device", "verbose", "warm_start"}
 BLOCK_ROWS = 4096  # spectra that are read at once
 LARGEST_WHOLE = 2**53  # floats below are whole numbers exactly
 
 
-def open_fit(
-    estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool, share: Share = ALONE
-) -> Checkpoints:
+def open_fit(estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool) -> Checkpoints:
     """Return the seeds of a fit, and where its state is kept.
 
     Parameters
@@ -35,8 +31,6 @@ def open_fit(
     data : mapping of str to Spectra, ndarray, tuple of these, or None
         What it is fitted to.
     resume : bool
-    share : Share, default=ALONE
-        What this process has of the training: the main one draws the seeds, and keeps the state.
 
     Returns
     -------
@@ -47,15 +41,13 @@ def open_fit(
     CheckpointError
         If the directory can't be used, or holds checkpoints that don't go with this fit.
     ValueError
-        If a parameter breaks its rule, or processes that share a training differ in what they
-        train.
+        If a parameter breaks its rule.
     """
     parameters = estimator.get_params(deep=False)
     directory, every = parameters["checkpoint"], parameters["checkpoint_every"]
     _check(directory, every, resume)
-    drawn = draw_seeds(parameters["random_state"])
-    seeds = share.from_main(lambda: drawn)
-    if directory is None and share.is_alone:
+    seeds = draw_seeds(parameters["random_state"])
+    if directory is None:
         return Checkpoints(seeds)
     identity: dict[str, Any] = {"the estimator": type(estimator).__name__}
     for name, value in parameters.items():
@@ -63,13 +55,8 @@ def open_fit(
             identity[f"`{name}`"] = _plain(value)
     for name, values in data.items():
         identity[f"the {name} data"] = _fingerprint(values)
-    share.check_alike({**identity, "`checkpoint`": None if directory is None else str(directory)})
     fresh = Checkpoints(seeds, every=int(every), identity=identity)
-    if directory is None:
-        return replace(fresh, share=share)
-    path = Path(directory)
-    opened = share.from_main(lambda: open_checkpoints(path, fresh, resume=resume))
-    return replace(opened, share=share)
+    return open_checkpoints(Path(directory), fresh, resume=resume)
 
 
 def _check(directory: Any, every: Any, resume: Any) -> None:

@@ -13,16 +13,3 @@ In reading order:
 - `observed`: `ObservedEmulator`, an emulator behind a translator.
 - `scores`, `residuals`: how well a translator does, with pairs and without.
 """
-
-from spectragan.translator.baselines import LinearTranslator, MeanShiftTranslator
-from spectragan.translator.ensemble import TranslatorEnsemble
-from spectragan.translator.estimator import CycleGANTranslator
-from spectragan.translator.observed import ObservedEmulator
-
-__all__ = [
-    "CycleGANTranslator",
-    "LinearTranslator",
-    "MeanShiftTranslator",
-    "ObservedEmulator",
-    "TranslatorEnsemble",
-]

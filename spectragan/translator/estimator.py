@@ -11,10 +11,9 @@ import torch
 from torch import nn
 
 from spectragan.spectra import Spectra
-from spectragan.training.devices import seeded
+from spectragan.training.devices import resolve_device, seeded
 from spectragan.training.inference import push_forward
 from spectragan.training.resuming import open_fit
-from spectragan.training.sharing import join_processes
 from spectragan.translator.base import (
     OBSERVED,
     SYNTHETIC,
@@ -203,12 +202,7 @@ class CycleGANTranslator(BaseNetworkTranslator):
     random_state : int, RandomState instance or None, default=None
         An int gives bit-identical translators on one machine.
     device : str, default="auto"
-        Where networks are trained: "auto", "cpu", "cuda" or "mps"; "accelerate" shares every batch
-        between all processes that ``accelerate launch`` started, each on the device it was given.
-    precision : {"float32", "bfloat16"}, default="float32"
-        What products and convolutions of the networks are computed in while they are trained.
-    compile : bool, default=False
-        Whether networks are trained as ``torch.compile`` makes them; those kept are the same.
+        Where networks are trained: "auto", "cpu", "cuda" or "mps".
     verbose : int, default=1
         0 shows no progress bar.
 
@@ -313,8 +307,6 @@ class CycleGANTranslator(BaseNetworkTranslator):
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
-        precision: str = "float32",
-        compile: bool = False,
         verbose: int = 1,
     ) -> None:
         self.network = network
@@ -345,8 +337,6 @@ class CycleGANTranslator(BaseNetworkTranslator):
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
-        self.precision = precision
-        self.compile = compile
         self.verbose = verbose
 
     def fit(
@@ -389,8 +379,6 @@ class CycleGANTranslator(BaseNetworkTranslator):
             `resume`, any without.
         GridMismatchError
             If the domains are on different grids.
-        ImportError
-            If `device` is "accelerate" and that package is missing.
         ValueError
             If a domain is missing or has fewer than 2 usable spectra, or a parameter breaks its
             rule.
@@ -420,14 +408,14 @@ class CycleGANTranslator(BaseNetworkTranslator):
             "validation": pairs,
             "anchor": known,
         }
-        device, share = join_processes(self.device)
-        checkpoints = open_fit(self, data, resume=resume, share=share)
+        device = resolve_device(self.device)
+        checkpoints = open_fit(self, data, resume=resume)
         parts, found = match_labels(self, parts, known, drawn=source is not X)
         self.mismatch_ = None if found is None else found.mismatch
         domains = (domain_data(parts[0]), domain_data(parts[1]))
         with seeded(checkpoints.seeds, device) as rng:
             parameters = self.get_params(deep=False)
-            game = build_game(domains, parameters, device, rng, earlier=earlier, share=share)
+            game = build_game(domains, parameters, device, rng, earlier=earlier)
             self.subspace_, self._representation = game.subspace, game.representation
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             donors = parts[OBSERVED][rows]

@@ -10,7 +10,6 @@ from spectragan.spectra import Spectra
 from spectragan.spectra.checks import check_verbose, is_number
 from spectragan.translator.game.losses import adversarial_loss
 from spectragan.translator.game.net import LOSS_TERMS
-from spectragan.translator.game.players import PRECISIONS
 from spectragan.translator.scores import MIN_PAIRS
 
 # A convolutional step costs 20 times as much per spectrum: small batches learn most per second.
@@ -120,7 +119,6 @@ def check_parameters(parameters: Mapping[str, Any], *, is_new: bool = True) -> N
             f"`match_labels` must be 'auto', True or False; got {matching!r}; 'auto' matches where "
             "the labels of the domains seem to differ."
         )
-    _check_execution(parameters["precision"], parameters["compile"])
     if not isinstance(parameters["warm_start"], bool):
         raise ValueError(
             f"`warm_start` must be True or False; got {parameters['warm_start']!r}; True trains "
@@ -175,18 +173,6 @@ def _check_networks(network: Any, critic: Any) -> None:
         raise ValueError(
             f"`network` must be one of {NETWORKS} or a torch.nn.Module; got "
             f"{network!r}; use 'subspace' if in doubt."
-        )
-
-
-def _check_execution(precision: Any, compiled: Any) -> None:
-    if not (isinstance(precision, str) and precision in PRECISIONS):
-        raise ValueError(
-            f"`precision` must be one of {tuple(PRECISIONS)}; got {precision!r}; use 'float32' if "
-            "in doubt."
-        )
-    if not isinstance(compiled, bool):
-        raise ValueError(
-            f"`compile` must be True or False; got {compiled!r}; False needs no compiler."
         )
 
 

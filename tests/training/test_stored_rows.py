@@ -10,7 +10,6 @@ from spectragan.training import stored_rows
 from spectragan.training.checkpoints import agree, first_rows
 from spectragan.training.rows import RowBatches
 from spectragan.training.stored_rows import StoredRows
-from spectragan.translator import stored_domain
 
 
 @pytest.fixture(autouse=True)
@@ -89,7 +88,7 @@ def test_many_stars_in_a_file_train_as_good_a_network(mock, monkeypatch):
     monkeypatch.setattr(starnet_rows, "SAMPLE_ROWS", 200)
     monkeypatch.setattr(starnet_rows, "SAMPLE_VALUES", 1)
     monkeypatch.setattr(stored_rows, "PAGE_VALUES", 3 * 64 * 40)
-    assert stored_domain.RUN_ROWS == 64
+    assert stored_rows.RUN_ROWS == 64
     memory = fit(mock.observed, mock.labels_observed)
     stored, again = (fit(lazy(mock.observed), mock.labels_observed) for _ in range(2))
     np.testing.assert_array_equal(stored.predict(mock.observed), again.predict(mock.observed))

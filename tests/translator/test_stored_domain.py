@@ -10,7 +10,7 @@ import torch
 from spectragan import CycleGANTranslator, LazySpectra, LinearTranslator, MeanShiftTranslator
 from spectragan.datasets import make_mock_domains
 from spectragan.training.rows import DomainBatches, DomainRows
-from spectragan.training.stored_rows import draw_runs
+from spectragan.training.stored_rows import RUN_ROWS, draw_runs
 from spectragan.translator import stored_domain as module
 from spectragan.translator.base import domain_data, memory_data
 from spectragan.translator.representation import fit_head, fit_head_to_blocks
@@ -126,7 +126,7 @@ def test_draw_runs_draws_different_rows_in_runs(n_rows, n_drawn):
     assert len(rows) == len(set(rows)) == min(n_rows, n_drawn)
     assert rows.min() >= 0
     assert rows.max() < n_rows
-    assert np.count_nonzero(np.diff(rows) != 1) <= n_drawn // module.RUN_ROWS + 1
+    assert np.count_nonzero(np.diff(rows) != 1) <= n_drawn // RUN_ROWS + 1
 
 
 def test_every_epoch_sees_rows_from_all_over_the_file(mock, small_memory):
@@ -160,7 +160,7 @@ def test_a_head_fitted_to_blocks_is_that_of_all_rows():
 SCRIPT = """
 import resource, numpy as np
 from spectragan import CycleGANTranslator, LazySpectra
-from spectragan.training import stored_domain
+from spectragan.translator import stored_domain
 stored_domain.SAMPLE_VALUES = 2**19
 
 class Simulated:

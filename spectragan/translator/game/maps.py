@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 
-from spectragan.training.sharing import ALONE, Share
 from spectragan.translator.game.losses import huber_distance, weighted_distance
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC, TranslatorNetwork
 
@@ -32,10 +31,6 @@ class Maps:
         Cycles; the observed one keeps its own split latents.
     shared_so, split_so, shared_os : tensor of shape (n_rows, ...)
         Latents of the translations.
-    split_batch : tensor of shape (n_batch, ...)
-        Split latents of the whole batch, where processes share it; else `split_o`.
-    weight : float
-        What a mean over these rows counts in that over the whole batch.
     """
 
     shared_s: torch.Tensor
@@ -51,8 +46,6 @@ class Maps:
     shared_so: torch.Tensor
     split_so: torch.Tensor
     shared_os: torch.Tensor
-    split_batch: torch.Tensor
-    weight: float = 1.0
 
     def real(self, domain: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the (spectrum, latents) pairs that a critic should take for real.
@@ -88,7 +81,7 @@ class Maps:
         return self.so, self.shared_s, self.split_lent
 
 
-def translate(network: TranslatorNetwork, rows: Rows, share: Share = ALONE) -> Maps:
+def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
     """Translate one batch in both directions and back.
 
     Parameters
@@ -96,13 +89,10 @@ def translate(network: TranslatorNetwork, rows: Rows, share: Share = ALONE) -> M
     network : TranslatorNetwork
     rows : dict of ``synthetic`` and ``observed`` to dicts with ``x``, and ``noise`` of observed
         One batch.
-    share : Share, default=ALONE
-        Which of its rows are translated here.
 
     Returns
     -------
     maps : Maps
-        Of these rows.
 
     Notes
     -----
@@ -115,15 +105,12 @@ def translate(network: TranslatorNetwork, rows: Rows, share: Share = ALONE) -> M
     .. [1] Chu, Zhmoginov & Sandler 2017, arXiv:1712.02950.
     """
     x, y, noise = rows["synthetic"]["x"], rows["observed"]["x"], rows["observed"]["noise"]
-    shared_s, none = network.encode(share.take(x), SYNTHETIC)
-    shared_o, split_o = network.encode(share.take(y), OBSERVED)
-    # Random numbers are drawn for the whole batch: the same ones, however it is shared.
-    donor = share.take(torch.randperm(len(y), device=y.device))
-    white = share.take(torch.randn_like(y))
-    split_batch = share.gather(split_o, len(y))
-    lent = split_batch[donor]
+    shared_s, none = network.encode(x, SYNTHETIC)
+    shared_o, split_o = network.encode(y, OBSERVED)
+    donor = torch.randperm(len(y), device=y.device)
+    lent = split_o[donor]
     so = network.decode(shared_s, lent, OBSERVED)
-    noisy = so + scale_by(noise[donor], white)
+    noisy = so + scale_by(noise[donor], torch.randn_like(y))
     shared_so, split_so = network.encode(noisy, OBSERVED)
     os = network.decode(shared_o, none, SYNTHETIC)
     shared_os, _ = network.encode(os, SYNTHETIC)
@@ -141,8 +128,6 @@ def translate(network: TranslatorNetwork, rows: Rows, share: Share = ALONE) -> M
         shared_so=shared_so,
         split_so=split_so,
         shared_os=shared_os,
-        split_batch=split_batch,
-        weight=share.weight(len(y)),
     )
 
 
@@ -210,9 +195,8 @@ def latent_loss(maps: Maps) -> torch.Tensor:
     if maps.split_o.numel() == 0:
         return loss
     loss = loss + (maps.split_so - maps.split_lent).square().mean()
-    # Moments aren't means over rows: they are those of the whole batch in every process.
-    variance = maps.split_batch.var(0, unbiased=False)
-    standard = maps.split_batch.mean(0).square().mean() + (variance - 1).square().mean()
+    variance = maps.split_o.var(0, unbiased=False)
+    standard = maps.split_o.mean(0).square().mean() + (variance - 1).square().mean()
     return loss + SPLIT_SCALE_WEIGHT * standard
 
 

@@ -1,7 +1,7 @@
 """The skorch net that plays the game between translator and critics, epoch by epoch."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -12,10 +12,9 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
 
-from spectragan.training.devices import prefetched, to_device
+from spectragan.training.devices import to_device
 from spectragan.training.progress import EpochProgress
 from spectragan.training.rows import DomainBatches
-from spectragan.training.sharing import ALONE, KeepTogether, Share
 from spectragan.translator.game.health import HealthGuard, chance_loss
 from spectragan.translator.game.losses import AdversarialLoss, gradient_penalty
 from spectragan.translator.game.maps import (
@@ -25,7 +24,6 @@ from spectragan.translator.game.maps import (
     spectrum_loss,
     translate,
 )
-from spectragan.translator.game.players import Players
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 
 LOSS_TERMS = ("reconstruction", "cycle", "latent", "identity", "start", "adversarial")
@@ -59,11 +57,6 @@ class TranslatorSettings:
         0 shows no progress bar.
     pixel_map : tuple of (tensor of shape (n_pixels, n_values) or None, tensor of shape (n_pixels,))
         What turns rows into flux, see `identity_loss`.
-    precision : {"float32", "bfloat16"}
-    compiled : bool
-        Both as `Players` takes them.
-    share : Share
-        What this process trains with of every batch.
     """
 
     weights: dict[str, float]
@@ -81,9 +74,6 @@ class TranslatorSettings:
     pixel_map: tuple[torch.Tensor | None, torch.Tensor] = field(
         default_factory=lambda: (None, torch.zeros(()))
     )
-    precision: str = "float32"
-    compiled: bool = False
-    share: Share = ALONE
 
 
 LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
@@ -230,8 +220,6 @@ class TranslatorNet(NeuralNet):
     average of the translator's weights, which is what estimators use.
     """
 
-    _players: Players | None = None  # made when first needed: compiled code can't be copied
-
     def __init__(
         self,
         module: nn.Module,
@@ -264,42 +252,20 @@ class TranslatorNet(NeuralNet):
         return self
 
     @property
-    def players(self) -> Players:
-        """Both networks as a training step calls them."""
-        kept = self._players
-        if kept is None or kept.module is not self.module_:
-            settings = self.settings
-            kept = self._players = Players(
-                self.module_,
-                self.critic_,
-                settings.device,
-                precision=settings.precision,
-                compiled=settings.compiled,
-            )
-        return kept
-
-    def get_iterator(self, dataset, training=False) -> Iterable[Any]:
-        """Return the batches of an epoch, read ahead for a GPU; skorch calls this."""
-        return prefetched(super().get_iterator(dataset, training=training), self.device)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: v for name, v in super().__getstate__().items() if name != "_players"}
-
-    @property
     def is_trained(self) -> bool:
         """Whether training went on to its last epoch."""
         return len(self.history) >= self.first_epoch_ + self.max_epochs
 
     def train_step(self, batch, **fit_params) -> dict[str, Any]:
         """Update critic and translator on one batch; skorch calls this."""
-        rows, share = to_device(batch[0], self.device), self.settings.share
+        rows = to_device(batch[0], self.device)
         self._set_training(True)
-        maps = translate(self.players, rows, share)
+        maps = translate(self.module_, rows)
         terms = dict.fromkeys(TERMS, math.nan)
         playing = len(self.history) > self.settings.warmup_epochs
         if playing:
             terms["critic"] = self.critic_step(maps)
-        terms.update(self.translator_step(maps, share.take(rows), playing=playing))
+        terms.update(self.translator_step(maps, rows, playing=playing))
         self.n_steps_ += 1
         decay = min(self.settings.ema_decay, self.n_steps_ / (self.n_steps_ + EMA_RAMP))
         update_average(self.average_, self.module_, decay=decay)
@@ -328,10 +294,10 @@ class TranslatorNet(NeuralNet):
                 torch.cat(pair).detach().requires_grad_(True)
                 for pair in zip(maps.real(domain), maps.fake(domain), strict=True)
             ]
-            scores = self.players.judge_eagerly(*inputs, domain)
+            scores = self.critic_(*inputs, domain)
             loss = loss + self.settings.game.critic(*scores.chunk(2))
             loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
-        return self._update(self.critic_optimizer_, loss, [loss], maps.weight)[0]
+        return _update(self.critic_optimizer_, loss, [loss])[0]
 
     def translator_step(self, maps: Maps, rows: dict, *, playing: bool) -> dict[str, float]:
         """Update the translator; the critic isn't touched.
@@ -341,7 +307,7 @@ class TranslatorNet(NeuralNet):
         maps : Maps
             The translator's results on `rows`.
         rows : dict of str to dict of tensors
-            One batch of both domains: of it, what this process has a share in.
+            One batch of both domains.
         playing : bool
             Whether the critic judges; before that, the linear start is followed.
 
@@ -365,7 +331,7 @@ class TranslatorNet(NeuralNet):
         else:
             terms["start"] = spectrum_loss(maps.so, synthetic, target="start")
         total = torch.stack([settings.weights[n] * value for n, value in terms.items()]).sum()
-        values = self._update(self.optimizer_, total, list(terms.values()), maps.weight)
+        values = _update(self.optimizer_, total, list(terms.values()))
         return dict(zip(terms, values, strict=True))
 
     def _adversarial(self, maps: Maps) -> torch.Tensor:
@@ -373,8 +339,8 @@ class TranslatorNet(NeuralNet):
         try:
             losses = [
                 self.settings.game.translator(
-                    self.players.judge(*maps.real(domain), domain),
-                    self.players.judge(*maps.fake(domain), domain),
+                    self.critic_(*maps.real(domain), domain),
+                    self.critic_(*maps.fake(domain), domain),
                 )
                 for domain in (SYNTHETIC, OBSERVED)
             ]
@@ -382,33 +348,26 @@ class TranslatorNet(NeuralNet):
             self.critic_.requires_grad_(True)
         return torch.stack(losses).sum()
 
-    def _update(
-        self,
-        optimizer: torch.optim.Optimizer,
-        loss: torch.Tensor,
-        values: list[torch.Tensor],
-        weight: float,
-    ) -> list[float]:
-        """Take one step of one player; return means over the rows of all processes."""
-        optimizer.zero_grad(set_to_none=True)
-        (weight * loss).backward()
-        means = weight * torch.stack(values).detach()
-        weights = (w for group in optimizer.param_groups for w in group["params"])
-        self.settings.share.add_up([*(w.grad for w in weights if w.grad is not None), means])
-        optimizer.step()
-        return means.tolist()
-
     def retire(self) -> None:
         """Bring all to the CPU once training is over: it may be unpickled where there is no GPU."""
         self.device = cpu = torch.device("cpu")
         matrix, shift = self.settings.pixel_map
         pixel_map = None if matrix is None else matrix.to(cpu), shift.to(cpu)
-        self.settings = replace(self.settings, device=cpu, pixel_map=pixel_map, share=ALONE)
-        self._players = None  # compiled code isn't needed any longer
+        self.settings = replace(self.settings, device=cpu, pixel_map=pixel_map)
         for name in self._modules:
             getattr(self, f"{name}_").to(cpu)
         for optimizer in (self.optimizer_, self.critic_optimizer_):
             optimizer.load_state_dict(optimizer.state_dict())  # moments follow their weights
+
+
+def _update(
+    optimizer: torch.optim.Optimizer, loss: torch.Tensor, values: list[torch.Tensor]
+) -> list[float]:
+    """Take one step of one player, and return values as they were before it."""
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    optimizer.step()
+    return torch.stack(values).detach().tolist()
 
 
 def make_translator_net(
@@ -432,13 +391,11 @@ def make_translator_net(
     -------
     net : TranslatorNet
     """
-    share = settings.share
     progress = EpochProgress(
         "translator",
         columns=("cycle", "adversarial", "critic"),
-        verbose=settings.verbose if share.is_main else 0,
+        verbose=settings.verbose,
     )
-    together = [] if share.is_alone else [("together", KeepTogether(share))]
     net = TranslatorNet(
         module,
         critic,
@@ -449,7 +406,6 @@ def make_translator_net(
         iterator_train__n_batches=settings.n_batches,
         train_split=None,
         callbacks=[
-            *together,
             ("rates", CosineRates(settings.learning_rate)),
             ("terms", EpochMeans()),
             ("health", HealthGuard(chance_loss(settings.game))),

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
@@ -15,7 +15,6 @@ from torch import nn
 
 from spectragan.training.devices import one_thread
 from spectragan.training.rows import DomainRows
-from spectragan.training.sharing import ALONE, Share
 from spectragan.training.snapshot import capture, restore
 from spectragan.translator.game.losses import adversarial_loss
 from spectragan.translator.game.maps import flux_change
@@ -25,7 +24,6 @@ from spectragan.translator.game.net import (
     TranslatorSettings,
     make_translator_net,
 )
-from spectragan.translator.game.players import check_precision
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.networks.conv import AdaptedConvTranslator, ConvCritic, ConvTranslator
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
@@ -251,7 +249,6 @@ def build_game(
     rng: np.random.RandomState,
     *,
     earlier: Earlier | None = None,
-    share: Share = ALONE,
 ) -> Game:
     """Set up everything a translator is trained with.
 
@@ -265,15 +262,12 @@ def build_game(
     rng : RandomState
     earlier : Earlier, default=None
         Its subspace and networks are used again.
-    share : Share, default=ALONE
-        What this process has of the training.
 
     Returns
     -------
     game : Game
     """
     parameters = with_defaults(parameters)
-    check_precision(parameters["precision"], device)
     whole, domains = domains, (domains[0].sample(rng), domains[1].sample(rng))
     synthetic, observed = domains
     subspace = (
@@ -309,7 +303,7 @@ def build_game(
         DomainRows(rows[0], rows[1], _draw(whole, representation, start.translation)),
         module,
         critic,
-        replace(_settings(representation, rows, parameters, device), share=share),
+        _settings(representation, rows, parameters, device),
         earlier,
     )
 
@@ -439,8 +433,6 @@ def _settings(
         ema_decay=parameters["ema_decay"],
         device=device,
         verbose=parameters["verbose"],
-        precision=parameters["precision"],
-        compiled=parameters["compile"],
     )
 
 
