@@ -27,6 +27,7 @@ extensions = [
 ]
 exclude_patterns = ["_build", "changes", "gallery/*.ipynb", "sg_execution_times.rst"]
 templates_path = ["_templates"]
+nitpicky = True  # a link that leads nowhere is a warning
 default_role = "code"
 add_module_names = False
 

@@ -182,3 +182,8 @@ def test_versions_agree():
     root = Path(__file__).parents[1]
     assert f"version = {spectragan.__version__}" in (root / "setup.cfg").read_text()
     assert f"version: {spectragan.__version__}" in (root / "CITATION.cff").read_text()
+
+
+def test_citation_names_the_version_of_the_package():
+    citation = Path(__file__).parents[1] / "CITATION.cff"
+    assert f"\nversion: {spectragan.__version__}\n" in citation.read_text()
