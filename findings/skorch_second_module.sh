@@ -49,8 +49,7 @@ class TwoModules(NeuralNet):
         return {"loss": loss, "y_pred": X}
 
     def validation_step(self, batch, **fit_params):
-        X, y = batch
-        return {"loss": ((self.module_(X) - y) ** 2).mean().detach(), "y_pred": X}
+        return {"loss": torch.tensor(abs(len(self.history) - 3.0)), "y_pred": batch[0]}  # best in epoch 3
 
 
 class Record(Callback):
@@ -62,7 +61,7 @@ class Record(Callback):
 def net(*callbacks):
     named = [(f"c{i}", c) for i, c in enumerate(callbacks)]
     linear = {"module__in_features": 4, "module__out_features": 1}
-    how = {"optimizer": torch.optim.Adam, "max_epochs": 12, "lr": 0.4, "verbose": 0, "callbacks": named}
+    how = {"optimizer": torch.optim.Adam, "max_epochs": 6, "lr": 0.4, "verbose": 0, "callbacks": named}
     return TwoModules(torch.nn.Linear, criterion=torch.nn.MSELoss, **linear, **how)
 
 
