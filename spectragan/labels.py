@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_array
 
 from spectragan.exceptions import LabelExtrapolationWarning
+from spectragan.spectra.checks import is_masked, nan_where_masked
 
 ROUNDING = 1e-6  # of the range: labels that went through float32 aren't outside
 
@@ -99,6 +100,8 @@ def label_array(
             labels = _stack_columns(labels, wanted, units or {})
         else:
             labels = labels[list(wanted)]
+    elif is_masked(labels):
+        labels = nan_where_masked(labels)
     return check_array(labels, dtype=[np.float64, np.float32], order="C", input_name=input_name)
 
 
@@ -152,9 +155,7 @@ def _stack_columns(table: Any, names: Sequence[str], units: dict[str, Any]) -> n
 
 def _column_values(column: Any, name: str, unit: Any) -> np.ndarray:
     """Return a table's column in `unit`, with NaN where it is masked."""
-    mask = np.asarray(getattr(column, "mask", False))
-    bare = getattr(column, "unmasked", column)
-    values = np.where(mask, np.nan, np.asarray(getattr(bare, "value", bare), dtype=float))
+    values = nan_where_masked(column)
     if unit is None or column.unit is None or column.unit == unit:
         return values
     if not column.unit.is_equivalent(unit):

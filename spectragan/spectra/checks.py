@@ -3,6 +3,7 @@
 import numbers
 import warnings
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import astropy.units as u
@@ -17,6 +18,7 @@ MEDIA = ("air", "vacuum", None)
 
 def check_flux(flux: Any) -> tuple[np.ndarray, u.UnitBase, np.ndarray | None]:
     """Return flux as a 2-D float array, its unit and the mask it carries (True = bad) or None."""
+    flux = computed(flux)
     unit = unit_of(flux)
     mask = flux.mask if is_masked(flux) else None
     values = native_float(getattr(flux, "unmasked", flux), "flux")
@@ -40,6 +42,22 @@ def is_masked(values: Any) -> bool:
     return isinstance(values, np.ma.MaskedArray | Masked)
 
 
+def nan_where_masked(values: Any) -> np.ndarray:
+    """Return the bare numbers of a column or array: where one is masked, nobody knows it."""
+    mask = np.asarray(getattr(values, "mask", False))
+    bare = getattr(values, "unmasked", values)
+    return np.where(mask, np.nan, np.asarray(getattr(bare, "value", bare), dtype=float))
+
+
+def computed(values: Any) -> Any:
+    """Return a dask array in memory: numpy's own way there drops masks and units of its chunks."""
+    return values.compute() if _is_lazy(values) else values
+
+
+def _is_lazy(values: Any) -> bool:
+    return hasattr(values, "__dask_graph__")
+
+
 def native_float(values: Any, name: str) -> np.ndarray:
     """Return `values` as native float32 or float64 without copying if they already are."""
     try:
@@ -59,6 +77,7 @@ def native_float(values: Any, name: str) -> np.ndarray:
 
 def check_ivar(ivar: Any, flux: np.ndarray, unit: u.UnitBase) -> np.ndarray:
     """Return ivar as an array of the shape and dtype of flux; values are checked later."""
+    ivar = computed(ivar)
     if isinstance(ivar, u.Quantity):
         ivar = to_unit(ivar, unit**-2, "ivar")
     values = native_float(ivar.filled(0) if is_masked(ivar) else ivar, "ivar")
@@ -138,6 +157,11 @@ def check_axis(wavelength: Any, n_pixels: int) -> u.Quantity | None:
         raise ValueError(
             f"`wavelength` must have one value per pixel of flux, ({n_pixels},); "
             f"got shape {wavelength.shape}; resample all spectra onto one grid."
+        )
+    if is_masked(wavelength) and wavelength.mask.any():
+        raise ValueError(
+            "`wavelength` must be known for every pixel; got a masked one at pixel "
+            f"{int(np.argmax(wavelength.mask))}; drop such pixels."
         )
     axis = u.Quantity(np.array(wavelength.value, dtype=float), wavelength.unit)
     _check_monotonic(axis)
@@ -233,16 +257,27 @@ def with_unit(values: np.ndarray, unit: u.UnitBase) -> Any:
 
 def without_units(flux: Any, ivar: Any, unit: u.UnitBase) -> tuple[Any, Any]:
     """Return the values of quantities, flux in `unit`; what isn't one stays as it is."""
-    if isinstance(flux, u.Quantity):
-        flux = to_unit(flux, unit, "flux")
-    if isinstance(ivar, u.Quantity):
-        ivar = to_unit(ivar, unit**-2, "ivar")
-    return flux, ivar
+    return _values_in(flux, unit, "flux"), _values_in(ivar, unit**-2, "ivar")
+
+
+def _values_in(array: Any, unit: u.UnitBase, name: str) -> Any:
+    sample = _sample(array)
+    if not isinstance(sample, u.Quantity):
+        return array
+    convert = partial(to_unit, unit=unit, name=name)
+    converted = convert(sample)  # units that don't convert are met here, not when rows are read
+    return array.map_blocks(convert) if _is_lazy(array) else converted
 
 
 def unit_of(flux: Any) -> u.UnitBase:
-    """Return the unit that flux carries."""
-    return flux.unit if isinstance(flux, u.Quantity) else u.dimensionless_unscaled
+    """Return the unit that flux carries, or the chunks of a dask array do."""
+    sample = _sample(flux)
+    return sample.unit if isinstance(sample, u.Quantity) else u.dimensionless_unscaled
+
+
+def _sample(array: Any) -> Any:
+    """Return what tells the kind of an array: of dask, the empty chunk that it carries."""
+    return array._meta if _is_lazy(array) else array
 
 
 def to_unit(quantity: Any, unit: u.UnitBase, name: str) -> np.ndarray:

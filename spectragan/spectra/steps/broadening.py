@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.special import ndtr
 
-from spectragan.spectra.checks import native_float
+from spectragan.spectra.checks import nan_where_masked, native_float
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.doppler import speed_ratio
 from spectragan.spectra.steps.resampling import apply_map, broken_steps, check_coverage, pixel_edges
@@ -316,7 +316,7 @@ def _width(resolution: Any, fwhm: Any, grid: np.ndarray, prefix: str) -> np.ndar
         unit = u.AA if resolution is None else u.one
         # A resolving power may be a plain number; a length has a unit.
         plain = resolution is not None and not isinstance(value, u.Quantity)
-        numbers = np.asarray(value if plain else value.to_value(unit), dtype=float)
+        numbers = nan_where_masked(value if plain else value.to_value(unit))
     except (AttributeError, TypeError, ValueError) as error:
         kind = "a length such as 2 * u.AA" if resolution is None else "a number such as 22500"
         raise ValueError(f"`{name}` must be {kind}; got {value!r}; check its unit.") from error
