@@ -8,7 +8,6 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra import Spectra
-from spectragan.spectra.axis import is_descending
 from spectragan.spectra.checks import with_unit
 from spectragan.spectra.lazy import LazySpectra
 from spectragan.spectra.stored import is_dask
@@ -16,20 +15,6 @@ from spectragan.training.devices import one_thread
 
 # What an estimator makes of the spectra of one block: an array of as many rows.
 BlockFunction = Callable[[Any, Spectra], np.ndarray]
-
-
-def holds_dask(X: Any) -> bool:
-    """Tell whether `X` is a dask array, or lazy spectra over such.
-
-    Parameters
-    ----------
-    X : object
-
-    Returns
-    -------
-    dask : bool
-    """
-    return X.is_dask if isinstance(X, LazySpectra) else is_dask(X)
 
 
 def check_left_to_dask(**given: Any) -> None:
@@ -149,38 +134,6 @@ def one_row(X: Any) -> Any:
     if not isinstance(X, LazySpectra):
         return row
     return Spectra(row * X.unit, X.spectral_axis, medium=X.medium)
-
-
-def transform_dask(translator: Any, X: Any, domain: int) -> Any:
-    """Translate lazily.
-
-    Parameters
-    ----------
-    translator : BaseTranslator
-        Fitted.
-    X : dask array or LazySpectra of shape (n_spectra, n_pixels)
-    domain : {0, 1}
-        Of `X`.
-
-    Returns
-    -------
-    translated : like X
-    """
-    row = translator._validate(one_row(X), reset=False)
-    function = partial(_translate_block, domain=domain)
-    flux = map_spectra(function, translator, X, X.shape[1], row.dtype)
-    if not isinstance(X, LazySpectra):
-        return flux
-    if is_descending(X.spectral_axis):
-        flux = flux[:, ::-1]
-    seen = flux == flux
-    parts = (flux.map_blocks(np.nan_to_num, dtype=flux.dtype), X.spectral_axis)
-    weights = seen.astype(flux.dtype)
-    return LazySpectra(*parts, weights, "exact", X.medium, X.meta, unit=X.unit)
-
-
-def _translate_block(translator: Any, spectra: Spectra, domain: int) -> np.ndarray:
-    return translator._translated(spectra, domain)
 
 
 def _parts(X: Any, da: Any) -> tuple[list[Any], Callable[..., Spectra]]:
