@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from operator import is_
 from typing import Any
 
@@ -311,7 +310,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         ready = self._ready()
         if holds_dask(X):
             ready._validate(one_row(X))
-            fits = gather_spectra(ParameterFitter._fit_block, ready, X)
+            fits = gather_spectra(ready, "_fit_block", X)
         else:
             fits = [fit for _, fit in ready._fits(X)]
         return make_table(join_fits(fits), ready._machine, ready._units)
@@ -484,7 +483,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         self._built = built
         self.translation_covariance_: np.ndarray | None = None
         # What an unpickled fitter is built from again, whatever its parameters are then.
-        self._fitted_parameters = {**parameters}
+        self._fitted_parameters: dict[str, Any] = {**parameters}
 
     def _compare_members(self, spectra: Spectra | None) -> None:
         """Set the error of the translation, which only an ensemble's members tell."""
@@ -506,9 +505,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         if holds_dask(X):
             check_left_to_dask(out=out)
             self._validate(one_row(X))
-            block = partial(ParameterFitter._columns, **wanted, quiet=True)
-            n_columns = n + n * std + n * n * covariance
-            return self._pieces(map_spectra(block, self, X, n_columns, np.dtype(float)), **wanted)
+            n_columns, dtype = n + n * std + n * n * covariance, np.dtype(float)
+            rows = map_spectra(self, "_columns", X, n_columns, dtype, **wanted, quiet=True)
+            return self._pieces(rows, **wanted)
         label = () if self._one_dimensional else (n,)
         shapes = (label, (n, n) if covariance else label)[: 1 + (std or covariance)]
         return write_results(

@@ -278,8 +278,8 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         if holds_dask(X):
             check_left_to_dask(out=out)
             self._validate(one_row(X), reset=False)
-            block, dtype = StarNetRegressor._predict_block, np.dtype(float)
-            results = self._pieces(map_spectra(block, self, X, 2 * n_labels, dtype))
+            n_columns, dtype = 2 * n_labels, np.dtype(float)
+            results = self._pieces(map_spectra(self, "_predict_block", X, n_columns, dtype))
         else:
             shapes = [() if self._one_dimensional else (n_labels,)] * (1 + return_std)
             results = write_results(

@@ -529,8 +529,7 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
     def _transform_dask(self, X: Any, domain: int) -> Any:
         """Translate lazily."""
         row = self._validate(one_row(X), reset=False)
-        function = partial(BaseTranslator._translated, domain=domain)
-        flux = map_spectra(function, self, X, X.shape[1], row.dtype)
+        flux = map_spectra(self, "_translated", X, X.shape[1], row.dtype, domain=domain)
         if not isinstance(X, LazySpectra):
             return flux
         if is_descending(X.spectral_axis):

@@ -68,7 +68,18 @@ class _AffineTranslator(BaseTranslator):
         return self
 
     def compose(self, emulator: Any) -> SpectrumModel:
-        """Return the model of observed spectra: as fast as the emulator alone."""
+        """Return the model of observed spectra, as fast as the emulator alone.
+
+        Parameters
+        ----------
+        emulator : SpectrumEmulator or object with `predict` and `jacobian`
+            Fitted; labels to synthetic spectra.
+
+        Returns
+        -------
+        model : SpectrumModel
+            Without split latents.
+        """
         model = spectrum_model(emulator)
         if not isinstance(model, EmulatorModel):
             return super().compose(emulator)
