@@ -105,6 +105,41 @@ def label_array(
     return check_array(labels, dtype=[np.float64, np.float32], order="C", input_name=input_name)
 
 
+def target_labels(
+    y: Any,
+    estimator: str,
+    remedy: str,
+    names: Sequence[str] | None = None,
+    units: dict[str, Any] | None = None,
+) -> np.ndarray:
+    """Return the labels that an estimator of labels is to learn or to be compared with.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_spectra,) or (n_spectra, n_labels), DataFrame, Table or QTable
+    estimator, remedy : str
+        Who needs them, and what to do where there are none.
+    names, units : default=None
+        As `label_array` takes them.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_spectra, n_labels), float64
+
+    Raises
+    ------
+    ValueError
+        If there are none, or `label_array` refuses them.
+    """
+    if y is None:
+        raise ValueError(
+            f"{estimator} requires y to be passed, but the target y is None; {remedy}."
+        )
+    if named_columns(y) is None and np.asarray(y).ndim == 1:
+        y = np.asarray(y).reshape(-1, 1)
+    return label_array(y, names, units, input_name="y").astype(float)
+
+
 def warn_outside(labels: np.ndarray, label_range: np.ndarray, names: Sequence[str]) -> None:
     """Warn of labels outside the range of the fit: which, and how far.
 

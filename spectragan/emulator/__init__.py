@@ -7,4 +7,5 @@ In reading order:
 - `kernels`: Gaussian processes, one per component.
 - `compression`: components of the spectra that it is fitted in.
 - `network`: the torch module.
+- `model`: spectra as functions of labels in few numbers, for fits and for translators.
 """

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.emulator.model import EmulatorModel
 from spectragan.emulator.training import EmulatorSettings, TrunkSettings, fit_emulator
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
@@ -430,6 +431,22 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
             If a label leaves `label_range_`.
         """
         return self._evaluate(X, "jacobian")
+
+    def as_model(self) -> EmulatorModel:
+        """Return the emulator as a model of few coefficients, for a translator to build on.
+
+        Returns
+        -------
+        model : EmulatorModel
+            Has methods `mapped` and `through`, see :doc:`/user/labels`.
+
+        Raises
+        ------
+        NotFittedError
+            If `fit` was not called.
+        """
+        check_is_fitted(self)
+        return EmulatorModel.of(self.net_.module_)
 
     def score(self, X: Any, y: Any) -> float:
         """Return the share of the spectra's variance that the emulator explains.

@@ -3,7 +3,7 @@
 In reading order:
 
 - `estimator`: `ParameterFitter`, what a user sees; `parameters`, its rules.
-- `machine`: the fit of one set, made ready; `model`, labels and nuisances to a spectrum.
+- `machine`: the fit of one set, made ready; `model`, shift and broadening of a spectrum.
 - `fitter`: start, minimum and errors; `starts`, where fits begin; `objective`, chi square and
   its minimiser.
 - `errors`: inflated where the model is wrong; `results`, tables and posteriors.

@@ -1,7 +1,7 @@
 """Errors of labels beyond the noise: of the model, and of the translation that all stars share."""
 
+from collections.abc import Iterable, Mapping
 from copy import copy, deepcopy
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -9,15 +9,68 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from spectragan.fitting.fitter import CONVERGED
-from spectragan.fitting.machine import FitterMachine, build_model, grid_labels, thaw
+from spectragan.fitting.fitter import CONVERGED, LabelFit, join_fits
+from spectragan.fitting.machine import FitterMachine, build_model, grid_labels, members_of
+from spectragan.fitting.results import standard_errors
 from spectragan.spectra import Spectra
+from spectragan.spectra.inputs import make_rng
 from spectragan.translator.ensemble import offset_steps
 from spectragan.translator.observed import ObservedEmulator
 
 COVERED = 0.6826894921370859  # of a Gaussian within one standard deviation
 FEWEST_STARS = 10  # fewer say nothing about an error
 LARGEST = 1e4  # times the formal error: nothing has been learned then
+HELD_OUT = 0.2  # of the spectra an emulator is trained on, to measure errors first
+FEWEST_HELD_OUT = 20  # errors from fewer stars would be worse than none
+
+
+def hold_out(n_spectra: int, random_state: Any) -> np.ndarray | None:
+    """Return which spectra to measure errors on, or None if there are too few.
+
+    Parameters
+    ----------
+    n_spectra : int
+    random_state : int, RandomState instance or None
+        An instance is the emulator's to advance: the same state must give the same emulator.
+
+    Returns
+    -------
+    rows : ndarray of bool of shape (n_spectra,) or None
+    """
+    n_held = round(HELD_OUT * n_spectra)
+    if n_held < FEWEST_HELD_OUT:
+        return None
+    seed = random_state if isinstance(random_state, int) else 0
+    rows = np.zeros(n_spectra, dtype=bool)
+    rows[make_rng(seed).permutation(n_spectra)[:n_held]] = True
+    return rows
+
+
+def calibrate(
+    machine: FitterMachine,
+    fits: Iterable[tuple[Spectra, LabelFit]],
+    labels: np.ndarray | None,
+) -> np.ndarray:
+    """Return the factors on errors that fits of spectra not trained on ask for.
+
+    Parameters
+    ----------
+    machine : FitterMachine
+    fits : iterable of (Spectra, LabelFit)
+    labels : ndarray of shape (n_spectra, n_labels) or None
+        The true ones; None takes what the residuals say for all labels alike.
+
+    Returns
+    -------
+    factors : ndarray of shape (n_labels,)
+    """
+    n_labels = len(machine.labels)
+    if labels is None:
+        lack = [machine.lack_of_fit(*pair) for pair in fits]
+        return np.full(n_labels, inflation_from_residuals(np.concatenate(lack)))
+    fit = join_fits([part for _, part in fits])
+    offset = fit.parameters[:, :n_labels] - labels
+    return inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
 
 
 def inflation_from_labels(offset: np.ndarray, std: np.ndarray) -> np.ndarray:
@@ -105,41 +158,41 @@ FEWEST_COMMON_STARS = 10  # that all members could fit
 
 
 def translation_covariance(
-    fitter: Any, emulator: Any, spectra: Spectra | None = None
-) -> np.ndarray | None:
+    emulator: Any, parameters: Mapping[str, Any], spectra: Spectra | None = None
+) -> np.ndarray:
     """Return the covariance of labels that comes from the translation.
 
     Parameters
     ----------
-    fitter : ParameterFitter
-        Its parameters, checked.
     emulator : object
         Fitted.
+    parameters : mapping of str to object
+        Those of `ParameterFitter`, checked; the translator is an ensemble.
     spectra : Spectra of shape (n_spectra, n_pixels), default=None
         Observed; None makes some with the emulator and the first member.
 
     Returns
     -------
-    covariance : ndarray of shape (n_labels, n_labels) or None
+    covariance : ndarray of shape (n_labels, n_labels)
         Mean square distance of the other members' labels from those of the first, which has seen
         all spectra; plus that of the first with an error along the labels, see
-        ``offset_covariance_``. None without an ensemble.
+        ``offset_covariance_``.
 
     Raises
     ------
     ValueError
         If fewer than 10 spectra could be fitted through all members.
     """
-    members = getattr(thaw(fitter.translator), "members_", [])
-    if len(members) < 2:
-        return None
+    members = members_of(parameters["translator"])
     if spectra is None:
         spectra = _reference_stars(emulator, members[0])
     else:
         spectra = spectra[:: max(1, len(spectra) // REFERENCE_STARS)]
     moved = [_moved(members[0], step) for step in offset_steps(members[0])]
     translators = [*members, *moved]
-    labels = np.array([_fitted_labels(fitter, emulator, t, spectra) for t in translators])
+    labels = np.array(
+        [_fitted_labels(emulator, {**parameters, "translator": t}, spectra) for t in translators]
+    )
     away = (labels[1:] - labels[0])[:, np.isfinite(labels).all(axis=(0, 2))]
     if away.shape[1] < FEWEST_COMMON_STARS:
         raise ValueError(
@@ -167,10 +220,9 @@ def _reference_stars(emulator: Any, member: Any) -> Spectra:
     return Spectra(ObservedEmulator(emulator, member).predict(labels), None, noise="exact")
 
 
-def _fitted_labels(fitter: Any, emulator: Any, member: Any, spectra: Spectra) -> np.ndarray:
+def _fitted_labels(emulator: Any, parameters: Mapping[str, Any], spectra: Spectra) -> np.ndarray:
     """Return labels fitted through one member, NaN where the fit ended early or at a bound."""
-    parameters = fitter.get_params(deep=False) | {"translator": member}
-    fit = FitterMachine(SimpleNamespace(**parameters), emulator).fit(spectra)
+    fit = FitterMachine(emulator, parameters).fit(spectra)
     n_labels = len(emulator.label_names_)
     labels, bound = fit.parameters[:, :n_labels], fit.at_bound[:, :n_labels]
     good = (fit.status == CONVERGED) & ~bound.any(axis=1)

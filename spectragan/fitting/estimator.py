@@ -2,26 +2,22 @@
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from types import SimpleNamespace
+from operator import is_
 from typing import Any
 
 import numpy as np
 from astropy.table import QTable, Table
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array, check_consistent_length
+from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 from tqdm import tqdm
 
 from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
-from spectragan.fitting.errors import (
-    inflation_from_labels,
-    inflation_from_residuals,
-    translation_covariance,
-)
+from spectragan.fitting.errors import calibrate, hold_out, translation_covariance
 from spectragan.fitting.fitter import LabelFit, join_fits
-from spectragan.fitting.machine import FitterMachine, thaw
+from spectragan.fitting.machine import FitterMachine, is_fitted, members_of, thaw
 from spectragan.fitting.parameters import check_parameters
 from spectragan.fitting.results import (
     log_probability,
@@ -29,211 +25,12 @@ from spectragan.fitting.results import (
     standard_errors,
     unit_cube_to_prior,
 )
-from spectragan.fitting.streaming import gather_fits, predict_labels
-from spectragan.labels import label_array, named_columns
+from spectragan.labels import named_columns, target_labels
 from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
-from spectragan.spectra.inputs import make_rng
-from spectragan.training.dask_rows import (
-    holds_dask,
-)
-from spectragan.training.streaming import row_chunks
-from spectragan.translator.observed import check_grids, count_pixels, is_fitted
-
-HELD_OUT = 0.2  # of the spectra an emulator is trained on, to measure errors first
-FEWEST_HELD_OUT = 20  # errors from fewer stars would be worse than none
-
-
-class BaseFitter(SaveMixin, RegressorMixin, BaseEstimator):
-    """Base of `ParameterFitter`: holds a fitted emulator and the machine that fits with it."""
-
-    emulator: Any
-    translator: Any
-    err_inflation: float | str
-    chunk_size: int
-    random_state: Any
-    verbose: int
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Return the share of the labels' variance that the fits explain.
-
-        Parameters
-        ----------
-        X : spectra of shape (n_spectra, n_pixels)
-            Observed.
-        y : array-like, DataFrame or Table of shape (n_spectra, n_labels)
-            Columns with names may come in any order.
-        sample_weight : array-like of shape (n_spectra,), default=None
-            How much each spectrum counts.
-
-        Returns
-        -------
-        score : float
-            The mean over labels of R squared.
-        """
-        ready = self._ready()
-        labels = ready.predict(X)  # type: ignore[attr-defined]
-        truth = read_labels(y, len(labels), ready._names, ready._units)
-        return float(r2_score(truth, labels, sample_weight=sample_weight))
-
-    def _train(self, X: Any, y: Any, emulator: Any) -> None:
-        """Train the emulator, after a part of it has told how far errors are from the truth."""
-        spectra = validate_spectra(self, X, reset=True)
-        labels = read_labels(y, len(spectra))
-        columns = named_columns(y)
-        base = _unfitted(emulator, self.random_state, self.verbose)
-        factors = np.ones(labels.shape[1])
-        rows = _hold_out(len(spectra), self.random_state)
-        # Through a translator, spectra of the training's domain say nothing about the errors.
-        if self.err_inflation == "auto" and rows is not None and self.translator is None:
-            some = labels[~rows] if columns is None else Table(labels[~rows], names=columns)
-            part = self._with(emulator=clone(base).fit(some, spectra[~rows])).fit()
-            factors = part._calibrate(spectra[rows], labels[rows])
-        single = columns is None and np.asarray(y).ndim == 1
-        self._adopt(base.fit(labels if single else y, spectra))
-        self._one_dimensional = single
-        self.translation_covariance_ = translation_covariance(self, self.emulator_)
-        if self.err_inflation == "auto":
-            self.err_inflation_ = factors
-
-    def _adopt(self, emulator: Any) -> None:
-        """Set what follows from a fitted emulator."""
-        if self.translator is not None:
-            check_grids(emulator, thaw(self.translator))
-        built = FitterMachine(self, emulator)
-        self.emulator_ = emulator
-        self._names, self._range = tuple(emulator.label_names_), built.label_range
-        self.wavelength_ = getattr(emulator, "wavelength_", None)
-        self.medium_ = getattr(emulator, "medium_", None)
-        self.n_features_in_ = count_pixels(emulator)
-        self._one_dimensional = False
-        factor = 1.0 if self.err_inflation == "auto" else float(self.err_inflation)
-        self.err_inflation_ = np.full(len(self._names), factor)
-        self._built = built
-        self.translation_covariance_ = None
-        # What an unpickled fitter is built from again, whatever its parameters are then.
-        self._fitted_parameters = {**self.get_params(deep=False)}
-
-    @property
-    def label_names_(self) -> tuple[str, ...]:
-        """Labels in the order of the columns."""
-        return self._ready()._names
-
-    @property
-    def label_range_(self) -> np.ndarray:
-        """Lowest and highest label of the emulator, of shape (2, n_labels)."""
-        return self._ready()._range
-
-    @property
-    def parameter_names_(self) -> tuple[str, ...]:
-        """Names of all fitted parameters, in the order of `log_prob`."""
-        return self._ready()._machine.names
-
-    @property
-    def _machine(self) -> FitterMachine:
-        if not hasattr(self, "_built"):  # after unpickling
-            self._built = FitterMachine(SimpleNamespace(**self._fitted_parameters), self.emulator_)
-        return self._built
-
-    @property
-    def _units(self) -> dict[str, Any]:
-        """Units of labels, where the emulator knows them."""
-        return getattr(self.emulator_, "_label_units", {})
-
-    def _calibrate(self, spectra: Spectra, labels: np.ndarray | None) -> np.ndarray:
-        """Return the factors that make errors large enough for spectra not trained on."""
-        pairs = list(self._fits(spectra))
-        n_labels = len(self._names)
-        if labels is None and self.translation_covariance_ is not None:
-            return np.ones(n_labels)  # residuals show the translation's error a second time
-        if labels is None:
-            lack = [self._machine.lack_of_fit(*pair) for pair in pairs]
-            return np.full(n_labels, inflation_from_residuals(np.concatenate(lack)))
-        fit = join_fits([part for _, part in pairs])
-        offset = fit.parameters[:, :n_labels] - labels
-        return inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
-
-    def _fits(self, X: Any, *, quiet: bool = False) -> Iterator[tuple[Spectra, LabelFit]]:
-        """Yield spectra and their fits, chunk by chunk, errors inflated."""
-        shape: tuple[int, ...] = getattr(X, "shape", None) or ()
-        total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
-        hidden = quiet or not self.verbose or total <= self.chunk_size
-        with tqdm(total=total, desc="fits", unit="star", file=sys.stderr, disable=hidden) as bar:
-            for part, fit in self._fitted_chunks(X):
-                bar.update(len(part))
-                yield part, fit
-
-    def _fitted_chunks(self, X: Any) -> Iterator[tuple[Spectra, LabelFit]]:
-        factors = np.full(len(self._machine.names), self._typical_inflation())
-        factors[: len(self._names)] = self.err_inflation_
-        added = getattr(self, "translation_covariance_", None)  # older pickles have none
-        for chunk in row_chunks(X, self.chunk_size):
-            spectra = validate_spectra(self, chunk, reset=False)
-            self._check_unit(spectra, chunk)
-            for part in row_chunks(spectra, self.chunk_size):
-                fit = self._machine.fit(part)
-                if added is not None:
-                    fit.covariance[:, : len(added), : len(added)] += added
-                fit.covariance *= factors[:, None] * factors
-                yield part, fit
-
-    def _typical_inflation(self) -> float:
-        return float(np.median(self.err_inflation_))
-
-    def _ready(self) -> Any:
-        """Return this fitter if it is fitted, or one that took over a fitted emulator."""
-        if hasattr(self, "emulator_"):
-            return self
-        if not is_fitted(thaw(self.emulator)):
-            check_is_fitted(self)
-        key = self._state_of_parts()
-        kept_key, kept = getattr(self, "_prepared", (None, None))
-        if kept_key != key:
-            kept = self._with().fit()
-            self._prepared = key, kept
-        return kept
-
-    def _state_of_parts(self) -> tuple[Any, ...]:
-        """Return what changes when a parameter does, or a part is fitted again."""
-        parameters = self.get_params(deep=False)
-        parts = [thaw(parameters.pop(name)) for name in ("emulator", "translator")]
-        learned = ("net_", "subspace_", "network_", "members_")
-        ids = [id(getattr(part, name, None)) for part in parts for name in learned]
-        return (*map(id, parts), *ids, repr(sorted(parameters.items())))
-
-    def _check_unit(self, spectra: Spectra, given: Any) -> None:
-        """Raise unless spectra that have a unit of flux have the emulator's."""
-        expected = getattr(self.emulator_, "unit_", None)
-        if expected is None or kind_of(given) == "array" or spectra.unit == expected:
-            return
-        raise ValueError(
-            f"`X` must have the flux unit of the emulator, {str(expected)!r}; got "
-            f"{str(spectra.unit)!r}; convert it, or normalise both the same way first."
-        )
-
-    def _with(self, **changes: Any) -> Any:
-        return type(self)(**{**self.get_params(deep=False), **changes})
-
-    def _shaped(self, labels: np.ndarray) -> np.ndarray:
-        return labels[:, 0] if self._one_dimensional else labels
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = dict(super().__getstate__())  # not the fitter's own
-        for name in ("_built", "_prepared"):  # hold functions; built again when needed
-            state.pop(name, None)
-        return state
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "emulator_")
-
-    def __sklearn_tags__(self) -> Any:
-        """Say that several labels, and NaN in spectra, are fine."""
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        # Maximum likelihood isn't drawn to the mean of the training set, as a regression is.
-        tags.regressor_tags.poor_score = True
-        tags.input_tags.allow_nan = True
-        return tags
+from spectragan.training.dask_rows import check_left_to_dask, gather_spectra, map_spectra, one_row
+from spectragan.training.streaming import holds_dask, row_chunks, write_results
+from spectragan.translator.observed import check_grids
 
 
 def read_labels(
@@ -262,15 +59,8 @@ def read_labels(
     ValueError
         If labels are missing, not finite, or not as many as spectra.
     """
-    if y is None:
-        raise ValueError(
-            "ParameterFitter requires y to be passed, but the target y is None; call "
-            "fit(spectra, labels), or give it a fitted emulator."
-        )
-    if named_columns(y) is None:
-        y = check_array(y, ensure_2d=False, dtype=[np.float64, np.float32], input_name="y")
-        y = y[:, None] if y.ndim == 1 else y
-    labels = label_array(y, names, units, input_name="y").astype(float)
+    remedy = "call fit(spectra, labels), or give it a fitted emulator"
+    labels = target_labels(y, "ParameterFitter", remedy, names, units)
     check_consistent_length(np.empty(n_spectra), labels)
     if names is not None and labels.shape[1] != len(names):
         raise ValueError(
@@ -280,26 +70,7 @@ def read_labels(
     return labels
 
 
-def _unfitted(emulator: Any, random_state: Any, verbose: int) -> Any:
-    """Return the emulator to train."""
-    if emulator is None:
-        return SpectrumEmulator(random_state=random_state, verbose=verbose)
-    return clone(emulator)
-
-
-def _hold_out(n_spectra: int, random_state: Any) -> np.ndarray | None:
-    """Return which spectra to measure errors on, or None if there are too few."""
-    n_held = round(HELD_OUT * n_spectra)
-    if n_held < FEWEST_HELD_OUT:
-        return None
-    # An instance is the emulator's to advance: the same state must give the same emulator.
-    seed = random_state if isinstance(random_state, int) else 0
-    rows = np.zeros(n_spectra, dtype=bool)
-    rows[make_rng(seed).permutation(n_spectra)[:n_held]] = True
-    return rows
-
-
-class ParameterFitter(BaseFitter):
+class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     r"""Fit stellar labels to observed spectra, thousands at a time, with their errors.
 
     Every spectrum is compared with the emulator's, translated if there is a translator, and the
@@ -458,19 +229,15 @@ class ParameterFitter(BaseFitter):
         if not is_fitted(emulator):
             self._train(X, y, emulator)
             return self
-        fresh = self._with()
+        fresh = self._with()  # what was fitted before stays as it is if anything fails
         fresh._adopt(emulator)
-        factors, spectra = fresh.err_inflation_, None
-        if X is not None:
-            spectra = validate_spectra(fresh, X, reset=False)
-        fresh.translation_covariance_ = found = translation_covariance(fresh, emulator, spectra)
+        spectra = None if X is None else validate_spectra(fresh, X, reset=False)
+        fresh._compare_members(spectra)
         if spectra is not None:
             labels = None if y is None else read_labels(y, len(spectra), fresh._names, fresh._units)
             if self.err_inflation == "auto":
-                factors = fresh._calibrate(spectra, labels)
-        self._adopt(emulator)
-        self.translation_covariance_ = found
-        self.err_inflation_ = factors
+                fresh.err_inflation_ = fresh._calibrate(spectra, labels)
+        self.__dict__.update(fresh.__dict__)
         return self
 
     def predict(
@@ -512,7 +279,7 @@ class ParameterFitter(BaseFitter):
                 "`return_std` and `return_cov` must not both be True; got both; the diagonal of "
                 "the covariance holds the squares of the other."
             )
-        results = predict_labels(self._ready(), X, return_std, return_cov, out)
+        results = self._ready()._results(X, return_std, return_cov, out)
         return results if return_std or return_cov else results[0]
 
     def fit_table(self, X: Any) -> QTable:
@@ -541,7 +308,11 @@ class ParameterFitter(BaseFitter):
             If `X` isn't on the emulator's grid.
         """
         ready = self._ready()
-        fits = gather_fits(ready, X) if holds_dask(X) else [part for _, part in ready._fits(X)]
+        if holds_dask(X):
+            ready._validate(one_row(X))
+            fits = gather_spectra(ready, "_fit_block", X)
+        else:
+            fits = [fit for _, fit in ready._fits(X)]
         return make_table(join_fits(fits), ready._machine, ready._units)
 
     def best_model(self, X: Any) -> Any:
@@ -604,9 +375,7 @@ class ParameterFitter(BaseFitter):
             If shapes don't agree.
         """
         ready = self._ready()
-        spectra = validate_spectra(ready, X, reset=False)
-        ready._check_unit(spectra, X)
-        inflation = ready._typical_inflation()
+        spectra, inflation = ready._validate(X), ready._typical_inflation()
         return log_probability(ready._machine, theta, spectra, inflation, include_prior)
 
     def prior_transform(self, u: Any) -> np.ndarray:
@@ -628,3 +397,230 @@ class ParameterFitter(BaseFitter):
             If `u` has another shape or leaves 0 to 1.
         """
         return unit_cube_to_prior(self._ready()._machine, u)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Return the share of the labels' variance that the fits explain.
+
+        Parameters
+        ----------
+        X : spectra of shape (n_spectra, n_pixels)
+            Observed.
+        y : array-like, DataFrame or Table of shape (n_spectra, n_labels)
+            Columns with names may come in any order.
+        sample_weight : array-like of shape (n_spectra,), default=None
+            How much each spectrum counts.
+
+        Returns
+        -------
+        score : float
+            The mean over labels of R squared.
+        """
+        ready = self._ready()
+        labels = ready.predict(X)
+        truth = read_labels(y, len(labels), ready._names, ready._units)
+        return float(r2_score(truth, labels, sample_weight=sample_weight))
+
+    @property
+    def label_names_(self) -> tuple[str, ...]:
+        """Labels in the order of the columns."""
+        return self._ready()._names
+
+    @property
+    def label_range_(self) -> np.ndarray:
+        """Lowest and highest label of the emulator, of shape (2, n_labels)."""
+        return self._ready()._range
+
+    @property
+    def parameter_names_(self) -> tuple[str, ...]:
+        """Names of all fitted parameters, in the order of `log_prob`."""
+        return self._ready()._machine.names
+
+    @property
+    def _machine(self) -> FitterMachine:
+        if not hasattr(self, "_built"):  # after unpickling
+            self._built = FitterMachine(self.emulator_, self._fitted_parameters)
+        return self._built
+
+    @property
+    def _units(self) -> dict[str, Any]:
+        """Units of labels, where the emulator knows them."""
+        return getattr(self.emulator_, "_label_units", {})
+
+    def _train(self, X: Any, y: Any, emulator: Any) -> None:
+        """Train the emulator, after a part of it has told how far errors are from the truth."""
+        spectra = validate_spectra(self, X, reset=True)
+        labels, columns = read_labels(y, len(spectra)), named_columns(y)
+        if emulator is None:
+            emulator = SpectrumEmulator(random_state=self.random_state, verbose=self.verbose)
+        base, factors = clone(emulator), np.ones(labels.shape[1])
+        rows = hold_out(len(spectra), self.random_state)
+        # Through a translator, spectra of the training's domain say nothing about the errors.
+        if self.err_inflation == "auto" and rows is not None and self.translator is None:
+            some = labels[~rows] if columns is None else Table(labels[~rows], names=columns)
+            part = self._with(emulator=clone(base).fit(some, spectra[~rows])).fit()
+            factors = part._calibrate(spectra[rows], labels[rows])
+        single = columns is None and np.asarray(y).ndim == 1
+        self._adopt(base.fit(labels if single else y, spectra))
+        self._one_dimensional = single
+        self._compare_members(None)
+        if self.err_inflation == "auto":
+            self.err_inflation_ = factors
+
+    def _adopt(self, emulator: Any) -> None:
+        """Set what follows from a fitted emulator."""
+        if self.translator is not None:
+            check_grids(emulator, thaw(self.translator))
+        parameters = self.get_params(deep=False)
+        built = FitterMachine(emulator, parameters)
+        self.emulator_: Any = emulator
+        self._names, self._range = built.labels, built.label_range
+        self.wavelength_ = getattr(emulator, "wavelength_", None)
+        self.medium_ = getattr(emulator, "medium_", None)
+        self.n_features_in_ = len(built.model.usable)
+        self._one_dimensional = False
+        factor = 1.0 if self.err_inflation == "auto" else float(self.err_inflation)
+        self.err_inflation_ = np.full(len(self._names), factor)
+        self._built = built
+        self.translation_covariance_: np.ndarray | None = None
+        # What an unpickled fitter is built from again, whatever its parameters are then.
+        self._fitted_parameters: dict[str, Any] = {**parameters}
+
+    def _compare_members(self, spectra: Spectra | None) -> None:
+        """Set the error of the translation, which only an ensemble's members tell."""
+        if len(members_of(self.translator)) > 1:
+            self.translation_covariance_ = translation_covariance(
+                self.emulator_, self._fitted_parameters, spectra
+            )
+
+    def _calibrate(self, spectra: Spectra, labels: np.ndarray | None) -> np.ndarray:
+        """Return the factors that make errors large enough for spectra not trained on."""
+        if labels is None and self.translation_covariance_ is not None:
+            return np.ones(len(self._names))  # residuals show its error a second time
+        return calibrate(self._machine, self._fits(spectra), labels)
+
+    def _results(self, X: Any, std: bool, covariance: bool, out: Any) -> tuple[Any, ...]:
+        """Return labels, and errors where they are wanted, or `out`."""
+        n = len(self._names)
+        wanted: dict[str, Any] = {"std": std, "covariance": covariance}
+        if holds_dask(X):
+            check_left_to_dask(out=out)
+            self._validate(one_row(X))
+            n_columns, dtype = n + n * std + n * n * covariance, np.dtype(float)
+            rows = map_spectra(self, "_columns", X, n_columns, dtype, **wanted, quiet=True)
+            return self._pieces(rows, **wanted)
+        label = () if self._one_dimensional else (n,)
+        shapes = (label, (n, n) if covariance else label)[: 1 + (std or covariance)]
+        return write_results(
+            out, X, shapes, lambda: self._pieces(self._columns(X, **wanted), **wanted)
+        )
+
+    def _columns(self, X: Any, *, std: bool, covariance: bool, quiet: bool = False) -> np.ndarray:
+        """Return labels and what is wanted of errors side by side, little of each spectrum."""
+        n, rows = len(self._names), []
+        for _, fit in self._fits(X, quiet=quiet):
+            kept = [fit.parameters[:, :n]]
+            if std:
+                kept.append(standard_errors(fit.covariance[:, :n, :n]))
+            if covariance:
+                kept.append(fit.covariance[:, :n, :n].reshape(-1, n * n))
+            rows.append(np.hstack(kept))
+        return np.concatenate(rows)
+
+    def _pieces(self, rows: Any, *, std: bool, covariance: bool) -> tuple[Any, ...]:
+        """Return labels and errors from what stands side by side in an array, dask's too."""
+        n = len(self._names)
+        parts = [rows[:, :n]] + [rows[:, n:]] * std
+        pieces = [part[:, 0] if self._one_dimensional else part for part in parts]
+        if covariance:
+            pieces.append(_square(rows[:, n:], n))
+        return tuple(pieces)
+
+    def _fit_block(self, spectra: Spectra) -> LabelFit:
+        return join_fits([fit for _, fit in self._fits(spectra, quiet=True)])
+
+    def _fits(self, X: Any, *, quiet: bool = False) -> Iterator[tuple[Spectra, LabelFit]]:
+        """Yield spectra and their fits, chunk by chunk, errors inflated."""
+        shape: tuple[int, ...] = getattr(X, "shape", None) or ()
+        total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
+        hidden = quiet or not self.verbose or total <= self.chunk_size
+        with tqdm(total=total, desc="fits", unit="star", file=sys.stderr, disable=hidden) as bar:
+            for chunk in row_chunks(X, self.chunk_size):
+                for part in row_chunks(self._validate(chunk), self.chunk_size):
+                    fit = self._machine.fit(part)
+                    self._inflate(fit)
+                    bar.update(len(part))
+                    yield part, fit
+
+    def _inflate(self, fit: LabelFit) -> None:
+        added = getattr(self, "translation_covariance_", None)  # older pickles have none
+        if added is not None:
+            fit.covariance[:, : len(added), : len(added)] += added
+        factors = np.full(len(self._machine.names), self._typical_inflation())
+        factors[: len(self._names)] = self.err_inflation_
+        fit.covariance *= factors[:, None] * factors
+
+    def _typical_inflation(self) -> float:
+        return float(np.median(self.err_inflation_))
+
+    def _ready(self) -> "ParameterFitter":
+        """Return this fitter if it is fitted, or one that took over a fitted emulator."""
+        if hasattr(self, "emulator_"):
+            return self
+        if not is_fitted(thaw(self.emulator)):
+            check_is_fitted(self)
+        words, parts = self._state_of_parts()
+        kept_words, kept_parts, kept = getattr(self, "_prepared", ("", [], None))
+        same = len(parts) == len(kept_parts) and all(map(is_, parts, kept_parts))
+        if kept is None or not same or words != kept_words:
+            kept = self._with().fit()
+            self._prepared = words, parts, kept
+        return kept
+
+    def _state_of_parts(self) -> tuple[str, list[Any]]:
+        """Return what changes when a parameter does, or a part is fitted again."""
+        parameters = self.get_params(deep=False)
+        parts = [thaw(parameters.pop(name)) for name in ("emulator", "translator")]
+        learned = [getattr(part, "__dict__", {}) for part in parts]
+        fitted = [values[name] for values in learned for name in values if name.endswith("_")]
+        return repr(sorted(parameters.items())), [*parts, *fitted]
+
+    def _validate(self, X: Any) -> Spectra:
+        """Return spectra on the emulator's grid; those that have a unit of flux have its unit."""
+        spectra = validate_spectra(self, X, reset=False)
+        expected = getattr(self.emulator_, "unit_", None)
+        if expected is None or kind_of(X) == "array" or spectra.unit == expected:
+            return spectra
+        raise ValueError(
+            f"`X` must have the flux unit of the emulator, {str(expected)!r}; got "
+            f"{str(spectra.unit)!r}; convert it, or normalise both the same way first."
+        )
+
+    def _with(self, **changes: Any) -> "ParameterFitter":
+        return type(self)(**{**self.get_params(deep=False), **changes})
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())  # not the fitter's own
+        for name in ("_built", "_prepared"):  # hold functions; built again when needed
+            state.pop(name, None)
+        return state
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "emulator_")
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that several labels, and NaN in spectra, are fine."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        # Maximum likelihood isn't drawn to the mean of the training set, as a regression is.
+        tags.regressor_tags.poor_score = True
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+def _square(rows: Any, n: int) -> Any:
+    """Return rows (n_rows, n * n) as matrices (n_rows, n, n)."""
+    if isinstance(rows, np.ndarray):
+        return rows.reshape(-1, n, n)
+    # Chunks of dask's may have unknown sizes: they are reshaped one by one.
+    chunks = rows.chunks[0], (n,), (n,)
+    return rows.map_blocks(_square, n=n, dtype=float, chunks=chunks, new_axis=2)

@@ -1,20 +1,19 @@
 """From an emulator and parameters to one object that fits spectra in chunks."""
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils.validation import check_is_fitted
 
-from spectragan.emulator.estimator import SpectrumEmulator
+from spectragan.emulator.model import SpectrumModel, spectrum_model
 from spectragan.fitting.fitter import FitSettings, LabelFit, LabelFitter, join_fits
-from spectragan.fitting.model import (
-    EmulatorModel,
-    ForwardModel,
-    FunctionModel,
-    SpectrumModel,
-    TranslatedModel,
-)
+from spectragan.fitting.model import ForwardModel
 from spectragan.fitting.objective import Prior
 from spectragan.fitting.parameters import (
     SHIFTS,
@@ -26,31 +25,9 @@ from spectragan.fitting.parameters import (
 from spectragan.labels import LabelHull
 from spectragan.spectra import Spectra
 from spectragan.training.devices import map_rows
-from spectragan.translator.base import OBSERVED, SYNTHETIC
-from spectragan.translator.baselines import _AffineTranslator
-from spectragan.translator.estimator import CycleGANTranslator
-from spectragan.translator.networks.pixels import SubspacePixels
-from spectragan.translator.observed import ObservedEmulator
-from spectragan.translator.subspace import Subspace
 
 MOST_GRID_LABELS = 3000  # models that blind starts are chosen from
 FEWEST_GRID_LABELS = 300  # within the bounds; else the grid is drawn evenly
-
-
-class ModelParts(NamedTuple):
-    """A model of spectra, and what is known of its parameters.
-
-    Attributes
-    ----------
-    model : SpectrumModel
-    usable : ndarray of bool of shape (n_pixels,)
-        Pixels that the model describes.
-    training_labels : ndarray of shape (n_spectra, n_labels) or None
-    """
-
-    model: SpectrumModel
-    usable: np.ndarray
-    training_labels: np.ndarray | None
 
 
 def thaw(estimator: Any) -> Any:
@@ -67,7 +44,41 @@ def thaw(estimator: Any) -> Any:
     return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
 
 
-def build_model(emulator: Any, translator: Any) -> ModelParts:
+def members_of(translator: Any) -> list[Any]:
+    """Return the members of an ensemble of translators; none of anything else.
+
+    Parameters
+    ----------
+    translator : translator or None
+
+    Returns
+    -------
+    members : list of translators
+    """
+    return getattr(thaw(translator), "members_", [])
+
+
+def is_fitted(estimator: Any) -> bool:
+    """Tell whether an estimator, or anything that emulates spectra, is ready.
+
+    Parameters
+    ----------
+    estimator : object or None
+
+    Returns
+    -------
+    fitted : bool
+    """
+    if not isinstance(estimator, BaseEstimator):
+        return hasattr(estimator, "label_range_")
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
+
+
+def build_model(emulator: Any, translator: Any) -> SpectrumModel:
     """Return the model of observed spectra.
 
     Parameters
@@ -75,104 +86,51 @@ def build_model(emulator: Any, translator: Any) -> ModelParts:
     emulator : SpectrumEmulator or object with `predict` and `jacobian`
         Fitted.
     translator : translator or None
-        Fitted, on the same grid.
+        Fitted, on the same grid; has a method ``compose(emulator)``.
 
     Returns
     -------
-    parts : ModelParts
+    model : SpectrumModel
+
+    Raises
+    ------
+    TypeError
+        If the translator has no such method, or it returns no model.
+    ValueError
+        If the shapes of the model don't agree.
     """
-    if isinstance(emulator, ObservedEmulator) and not emulator.translator.n_split_:
-        emulator, translator = emulator.emulator, emulator.translator
-    if not isinstance(emulator, SpectrumEmulator):
-        return _function_parts(emulator, translator)
-    module = emulator.net_.module_
-    labels = module.label_mean + module.label_scale * module.kernel.centers
-    components = module.components.numpy()
-    usable = np.isfinite(components[0])
-    rows = np.vstack([bridge(components, usable), np.zeros((1, components.shape[1]))])
     if translator is None:
-        model: SpectrumModel = EmulatorModel(module, torch.as_tensor(rows))
-        return ModelParts(model, usable, labels.numpy())
-    everywhere = np.ones_like(usable)
-    if isinstance(translator, _AffineTranslator):
-        basis = _mapped(
-            rows, lambda x: translator._translate(_filled(translator, x, usable), SYNTHETIC)
+        return spectrum_model(emulator)
+    if not hasattr(translator, "compose"):
+        raise TypeError(
+            "`translator` must have a method `compose(emulator)`, as all of spectragan have; got "
+            f"{type(translator).__name__}; it may return emulator.as_model().mapped(function)."
         )
-        return ModelParts(EmulatorModel(module, basis), everywhere, labels.numpy())
-    if not isinstance(translator, CycleGANTranslator):
-        return _function_parts(emulator, translator)
-    return ModelParts(_translated(module, rows, usable, translator), everywhere, labels.numpy())
+    model = translator.compose(emulator)
+    _check_model(model, emulator, type(translator).__name__)
+    return model
 
 
-def _function_parts(emulator: Any, translator: Any) -> ModelParts:
-    """Return the model of any emulator, and any translator, with a method `jacobian`."""
-    if translator is not None:
-        emulator = ObservedEmulator(emulator, translator)
-    middle = np.asarray(emulator.label_range_, dtype=float).mean(axis=0)[None]
-    usable = np.isfinite(np.asarray(emulator.predict(middle), dtype=float)).ravel()
-    return ModelParts(FunctionModel(emulator, middle.shape[1]), usable, None)
-
-
-def _mapped(rows: np.ndarray, function: Any) -> torch.Tensor:
-    """Return the rows under an affine map: differences to the image of 0, which comes last."""
-    zero = function(np.zeros((1, rows.shape[1])))
-    mapped = function(rows) - zero
-    mapped[-1] = zero[0]
-    return torch.as_tensor(mapped)
-
-
-def _translated(
-    module: Any, rows: np.ndarray, usable: np.ndarray, translator: CycleGANTranslator
-) -> TranslatedModel:
-    network = translator.network_
-    if isinstance(network, SubspacePixels):
-        entrance = _mapped(rows, lambda x: _coefficients(translator.subspace_, x, usable))
-
-        def translate(x: torch.Tensor, split: torch.Tensor) -> torch.Tensor:
-            shared, _ = network.network.encode(x, SYNTHETIC)
-            return network.coefficients(shared, split, OBSERVED)
-
-        return TranslatedModel(
-            module,
-            entrance / network.scale,
-            translate,
-            basis=network.basis(OBSERVED),
-            n_split=translator.n_split_,
+def _check_model(model: Any, emulator: Any, name: str) -> None:
+    """Raise unless a model that a translator has made can be fitted."""
+    if not hasattr(model, "with_jacobian"):
+        raise TypeError(
+            f"`compose` of {name} must return a model with a method `with_jacobian`; got "
+            f"{type(model).__name__}; start with emulator.as_model()."
         )
-    fill = translator.subspace_.means[SYNTHETIC] * ~usable
-    rows = np.vstack([rows[:-1], fill])
-
-    def translate_pixels(x: torch.Tensor, split: torch.Tensor) -> torch.Tensor:
-        shared, _ = network.encode(x, SYNTHETIC)
-        return network.decode(shared, translator._shape(split, 1), OBSERVED)
-
-    return TranslatedModel(
-        module, torch.as_tensor(rows), translate_pixels, basis=None, n_split=translator.n_split_
-    )
-
-
-def bridge(rows: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return rows (n, n_pixels) with straight lines across pixels that aren't usable."""
-    if usable.all() or not usable.any():
-        return np.where(usable, rows, 0.0)
-    pixels = np.arange(len(usable))
-    return np.array([np.interp(pixels, pixels[usable], row[usable]) for row in rows])
-
-
-def _filled(translator: Any, rows: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return synthetic spectra as translators complete them."""
-    if usable.all():
-        return rows
-    coefficients = _coefficients(translator.subspace_, rows, usable)
-    return translator.subspace_.reconstruct(coefficients, SYNTHETIC)
-
-
-def _coefficients(subspace: Subspace, rows: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Return coefficients of synthetic spectra that have flux in some pixels only."""
-    if usable.all():
-        return (rows - subspace.means[SYNTHETIC]) @ subspace.components.T
-    weights = np.broadcast_to(usable.astype(float), rows.shape)
-    return subspace.project(rows, weights, SYNTHETIC)[0]
+    labels = np.asarray(emulator.label_range_, dtype=float).mean(axis=0)
+    split = np.zeros(0) if model.split_codes is None else np.mean(model.split_codes, axis=0)
+    values, slopes = model.with_jacobian(torch.as_tensor(np.hstack([labels, split])[None]))
+    n_pixels, basis = len(model.usable), model.basis
+    shapes = tuple(values.shape), tuple(slopes.shape), None if basis is None else tuple(basis.shape)
+    n_values = n_pixels if basis is None else len(basis)
+    wanted = (1, n_values), (1, len(labels) + len(split), n_values)
+    if shapes != (*wanted, None if basis is None else (n_values, n_pixels)):
+        raise ValueError(
+            f"`compose` of {name} must return a model of {n_pixels} pixels; got coefficients, "
+            f"derivatives and basis of the shapes {shapes}; its function must return a row of all "
+            "pixels, or of coefficients of `basis`, for every row."
+        )
 
 
 def grid_labels(training: np.ndarray | None, low: np.ndarray, high: np.ndarray) -> np.ndarray:
@@ -217,57 +175,64 @@ class FitterMachine:
 
     Parameters
     ----------
-    fitter : ParameterFitter
-        Its parameters, checked.
     emulator : object
         Fitted.
+    parameters : mapping of str to object
+        Those of `ParameterFitter`, checked.
 
     Attributes
     ----------
+    model : SpectrumModel
     names : tuple of str
         Labels, split latents and nuisances, in the order of the parameters.
     shown, split : ndarray of int
         Which of them a table shows, labels and nuisances, and which are split latents.
     fitter : LabelFitter
-    hull : LabelHull or None
     """
 
-    def __init__(self, fitter: Any, emulator: Any) -> None:
-        nuisances = check_nuisances(fitter.nuisances)
+    def __init__(self, emulator: Any, parameters: Mapping[str, Any]) -> None:
+        nuisances = check_nuisances(parameters["nuisances"])
         shifts = tuple(name for name in SHIFTS if name in nuisances)
-        translator = thaw(fitter.translator)
-        # The first of an ensemble's members has seen all spectra; the others are for the errors.
-        self.translator = getattr(translator, "members_", [translator])[0]
-        parts = build_model(emulator, self.translator)
-        labels = tuple(emulator.label_names_)
-        check_label_names(labels, shifts)
+        self.model = model = build_model(emulator, thaw(parameters["translator"]))
+        self.labels = tuple(emulator.label_names_)
+        check_label_names(self.labels, shifts)
         self.label_range = np.asarray(emulator.label_range_, dtype=float)
-        n_split, n_labels = parts.model.n_split, len(labels)
-        self.encodes = fitter.split == "encode" and n_split > 0
-        self.names = (*labels, *(f"split_{i}" for i in range(n_split)), *shifts)
+        n_split, n_labels = model.n_split, len(self.labels)
+        self.encodes = parameters["split"] == "encode" and n_split > 0
+        if self.encodes and model.encode_split is None:
+            raise ValueError(
+                '`split` must be "fit" where the translator gives no `encode` with its model; got '
+                '"encode"; "fit" propagates its error, too.'
+            )
+        self.names = (*self.labels, *(f"split_{i}" for i in range(n_split)), *shifts)
         self.split = np.arange(n_labels, n_labels + n_split)
         self.shown = np.setdiff1d(np.arange(len(self.names)), self.split)
-        low, high = parameter_bounds(fitter.bounds, labels, self.label_range, shifts)
-        mean, precision = parameter_priors(fitter.priors, (*labels, *shifts))
-        center, covariance = split_distribution(self.translator, n_split)
+        low, high = parameter_bounds(parameters["bounds"], self.labels, self.label_range, shifts)
+        mean, precision = parameter_priors(parameters["priors"], (*self.labels, *shifts))
+        center, covariance = split_distribution(model)
         reach = SPLIT_RANGE * np.sqrt(np.diagonal(covariance))
         self.low = _insert(low, n_labels, center - reach)
         self.high = _insert(high, n_labels, center + reach)
         matrix = np.diag(_insert(precision, n_labels, np.zeros(n_split)))
         matrix[np.ix_(self.split, self.split)] = np.linalg.inv(covariance)
-        prior = Prior(_tensor(_insert(mean, n_labels, center)), _tensor(matrix))
-        self.prior = prior
+        self.prior = Prior(_tensor(_insert(mean, n_labels, center)), _tensor(matrix))
+        training, degree = model.training_labels, parameters["continuum_degree"]
         self.fitter = LabelFitter(
-            ForwardModel(parts.model, shifts, axis_of(emulator, shifts)),
-            _tensor(grid_labels(parts.training_labels, low[:n_labels], high[:n_labels])),
+            ForwardModel(model, shifts, axis_of(emulator, shifts)),
+            _tensor(grid_labels(training, low[:n_labels], high[:n_labels])),
             FitSettings(
-                _tensor(self.low), _tensor(self.high), prior, fitter.max_steps, fitter.n_starts
+                *(_tensor(self.low), _tensor(self.high), self.prior),
+                *(parameters["max_steps"], parameters["n_starts"]),
             ),
-            parts.usable,
-            continuum_terms(nuisances, fitter.continuum_degree, emulator, len(parts.usable)),
+            model.usable,
+            continuum_terms(nuisances, degree, emulator, len(model.usable)),
         )
-        training = parts.training_labels
-        self.hull = None if training is None else LabelHull(training)
+
+    @cached_property
+    def hull(self) -> LabelHull | None:
+        """What holds the labels that the emulator rests on, where it tells."""
+        training = self.model.training_labels
+        return None if training is None else LabelHull(training)
 
     def fit(self, spectra: Spectra) -> LabelFit:
         """Fit one chunk of spectra.
@@ -336,7 +301,8 @@ class FitterMachine:
         """Return the split latents (n_spectra, n_split) to hold, if they are to be."""
         if not self.encodes:
             return None
-        latents = self.translator.encode(spectra, OBSERVED).split
+        assert self.model.encode_split is not None
+        latents = self.model.encode_split(spectra)
         return np.clip(latents, self.low[self.split], self.high[self.split])
 
 
@@ -368,17 +334,17 @@ def axis_of(emulator: Any, shifts: tuple[str, ...]) -> np.ndarray | None:
     return np.asarray(axis.to_value("Angstrom"), dtype=float)
 
 
-def split_distribution(translator: Any, n_split: int) -> tuple[np.ndarray, np.ndarray]:
+def split_distribution(model: SpectrumModel) -> tuple[np.ndarray, np.ndarray]:
     """Return mean (n_split,) and covariance of the split latents of observed spectra.
 
     Parameters
     ----------
-    translator : translator or None
-    n_split : int
+    model : SpectrumModel
     """
+    n_split = model.n_split
     if n_split == 0:
         return np.zeros(0), np.zeros((0, 0))
-    codes = np.asarray(translator.split_codes_, dtype=float)
+    codes = np.asarray(model.split_codes, dtype=float)
     covariance = np.atleast_2d(np.cov(codes.T)) if len(codes) > 1 else np.eye(n_split)
     size = np.trace(covariance) / n_split or 1.0
     return codes.mean(axis=0), covariance + SPLIT_RIDGE * size * np.eye(n_split)

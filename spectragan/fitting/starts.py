@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 
-from spectragan.fitting.model import SPEED_OF_LIGHT, ForwardModel, LogGrid, SpectrumModel
+from spectragan.emulator.model import SpectrumModel
+from spectragan.fitting.model import SPEED_OF_LIGHT, ForwardModel, LogGrid
 from spectragan.fitting.objective import Minimum, Prior, minimize, solve_scaled
 
 N_GRID = 3000  # models that every spectrum is compared with

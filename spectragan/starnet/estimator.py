@@ -11,14 +11,13 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.files.saving import SaveMixin
-from spectragan.labels import column_units, label_array, named_columns
+from spectragan.labels import column_units, named_columns, target_labels
 from spectragan.spectra import Spectra, validate_spectra
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.starnet.inputs import (
     check_parameters,
     fit_scaling,
     in_memory_if_few,
-    read_labels,
     sample_of,
     split_rows,
     training_settings,
@@ -31,71 +30,13 @@ from spectragan.starnet.training import (
     std_factor,
     train_ensemble,
 )
-from spectragan.training.dask_rows import check_left_to_dask, holds_dask, map_spectra, one_row
+from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_row
 from spectragan.training.devices import resolve_device, seeded
 from spectragan.training.resuming import open_fit
-from spectragan.training.streaming import BATCH_ROWS, as_places, check_out, count_rows, row_chunks
-
-
-def predict_stars(regressor: Any, X: Any, out: Any = None) -> tuple[Any, Any]:
-    """Return labels and their standard deviations.
-
-    Parameters
-    ----------
-    regressor : StarNetRegressor
-        Fitted.
-    X : spectra of shape (n_spectra, n_pixels)
-    out : array, data set or tuple of one or two such, default=None
-        Where to write them.
-
-    Returns
-    -------
-    labels, std : arrays of shape (n_spectra, n_labels), or (n_spectra,) as in the fit
-        Dask arrays if `X` is one; `out` if that is given.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If `out` doesn't fit.
-    """
-    n_labels = len(regressor.label_names_)
-    if holds_dask(X):
-        check_left_to_dask(out=out)
-        regressor._validate(one_row(X), reset=False)
-        both = map_spectra(_predict_block, regressor, X, 2 * n_labels, np.dtype(float))
-    else:
-        if out is not None:
-            n = count_rows(X)
-            _check_places(out, (n,) if regressor._one_dimensional else (n, n_labels))
-        parts = (regressor._validate(part, reset=False) for part in row_chunks(X, BATCH_ROWS))
-        both = np.concatenate([_predict_block(regressor, part) for part in parts])
-    labels, std = both[:, :n_labels], both[:, n_labels:]
-    if regressor._one_dimensional:
-        labels, std = labels[:, 0], std[:, 0]
-    if out is None:
-        return labels, std
-    for place, result in zip(out, (labels, std), strict=False):
-        place[...] = result
-    return (*out, std)[:2]
-
-
-def _check_places(out: tuple[Any, ...], shape: tuple[int, ...]) -> None:
-    for i, place in enumerate(out):
-        check_out(place, shape, f"out[{i}]" if len(out) > 1 else "out")
-
-
-def _predict_block(regressor: Any, spectra: Spectra) -> np.ndarray:
-    """Return labels and standard deviations side by side."""
-    scaling = regressor._scaling
-    mean, std = predict_ensemble(regressor.nets_, scaling.bridged(spectra))
-    labels = mean * regressor._label_scale + regressor._label_mean
-    std = std * regressor.std_factor_ * regressor._label_scale
-    both = np.hstack([labels, std])
-    both[~scaling.good(spectra).any(axis=1)] = np.nan
-    return both
-
+from spectragan.training.streaming import BATCH_ROWS, holds_dask, row_chunks, write_results
 
 MIN_SPECTRA = 2  # one to train on, one held out
+NO_LABELS = "call fit(spectra, labels)"
 
 
 class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
@@ -333,7 +274,17 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
             If `X` has another flux unit, or `out` doesn't fit.
         """
         check_is_fitted(self)
-        results = predict_stars(self, X, as_places(out, 1 + return_std))
+        n_labels = len(self.label_names_)
+        if holds_dask(X):
+            check_left_to_dask(out=out)
+            self._validate(one_row(X), reset=False)
+            n_columns, dtype = 2 * n_labels, np.dtype(float)
+            results = self._pieces(map_spectra(self, "_predict_block", X, n_columns, dtype))
+        else:
+            shapes = [() if self._one_dimensional else (n_labels,)] * (1 + return_std)
+            results = write_results(
+                out, X, shapes, lambda: self._predict_blocks(X)[: 1 + return_std]
+            )
         return results if return_std else results[0]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
@@ -361,14 +312,14 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
             If a label is missing, or a spectrum has no good pixel.
         """
         found = self.predict(X)
-        if named_columns(y) is not None and self._named:
-            y = label_array(y, self.label_names_, self._label_units, input_name="y")
-        true = read_labels(y)
+        names = self.label_names_ if named_columns(y) is not None and self._named else None
+        true = target_labels(y, "StarNetRegressor", NO_LABELS, names, self._label_units)
         return float(r2_score(true, found.reshape(true.shape), sample_weight=sample_weight))
 
     def _read_training(self, X: Any, y: Any) -> tuple[Spectra, np.ndarray]:
         """Check spectra and labels, and set the attributes that describe them."""
-        spectra, labels = self._validate(X, reset=True), read_labels(y)
+        spectra = self._validate(X, reset=True)
+        labels = target_labels(y, "StarNetRegressor", NO_LABELS)
         check_consistent_length(spectra, labels)
         usable = has_good_pixel(spectra)
         if usable.sum() < MIN_SPECTRA:
@@ -384,6 +335,24 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         spectra, labels = (spectra, labels) if usable.all() else (spectra[usable], labels[usable])
         self.label_range_ = np.array([labels.min(axis=0), labels.max(axis=0)])
         return in_memory_if_few(spectra), labels
+
+    def _predict_blocks(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
+        parts = (self._validate(part, reset=False) for part in row_chunks(X, BATCH_ROWS))
+        return self._pieces(np.concatenate([self._predict_block(part) for part in parts]))
+
+    def _predict_block(self, spectra: Spectra) -> np.ndarray:
+        """Return labels and standard deviations side by side."""
+        mean, std = predict_ensemble(self.nets_, self._scaling.bridged(spectra))
+        labels = mean * self._label_scale + self._label_mean
+        both = np.hstack([labels, std * self.std_factor_ * self._label_scale])
+        both[~self._scaling.good(spectra).any(axis=1)] = np.nan
+        return both
+
+    def _pieces(self, both: Any) -> tuple[Any, Any]:
+        """Return labels and standard deviations from what stands side by side."""
+        n_labels = len(self.label_names_)
+        labels, std = both[:, :n_labels], both[:, n_labels:]
+        return (labels[:, 0], std[:, 0]) if self._one_dimensional else (labels, std)
 
     def _validate(self, X: Any, *, reset: bool) -> Spectra:
         spectra = validate_spectra(self, X, reset=reset)

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from spectragan.labels import label_array, named_columns
 from spectragan.spectra import LazySpectra, Spectra
 from spectragan.spectra.checks import check_verbose, is_number
 from spectragan.spectra.noise import noise_variance
@@ -129,32 +128,6 @@ def training_settings(estimator: Any, device: torch.device) -> StarNetSettings:
         device=device,
         verbose=estimator.verbose,
     )
-
-
-def read_labels(y: Any) -> np.ndarray:
-    """Return labels as an array of shape (n_samples, n_labels), float64.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,) or (n_samples, n_labels), DataFrame, Table or QTable
-
-    Returns
-    -------
-    labels : ndarray of shape (n_samples, n_labels)
-
-    Raises
-    ------
-    ValueError
-        If there are none, or one isn't finite.
-    """
-    if y is None:
-        raise ValueError(
-            "StarNetRegressor requires y to be passed, but the target y is None; call "
-            "fit(spectra, labels)."
-        )
-    if named_columns(y) is None and np.asarray(y).ndim == 1:
-        y = np.asarray(y).reshape(-1, 1)
-    return label_array(y, input_name="y").astype(float)
 
 
 def check_parameters(parameters: dict[str, Any]) -> None:

@@ -8,28 +8,10 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra import Spectra
-from spectragan.spectra.axis import is_descending
 from spectragan.spectra.checks import with_unit
 from spectragan.spectra.lazy import LazySpectra
 from spectragan.spectra.stored import is_dask
 from spectragan.training.devices import one_thread
-
-# What an estimator makes of the spectra of one block: an array of as many rows.
-BlockFunction = Callable[[Any, Spectra], np.ndarray]
-
-
-def holds_dask(X: Any) -> bool:
-    """Tell whether `X` is a dask array, or lazy spectra over such.
-
-    Parameters
-    ----------
-    X : object
-
-    Returns
-    -------
-    dask : bool
-    """
-    return X.is_dask if isinstance(X, LazySpectra) else is_dask(X)
 
 
 def check_left_to_dask(**given: Any) -> None:
@@ -53,20 +35,24 @@ def check_left_to_dask(**given: Any) -> None:
             )
 
 
-def map_spectra(function: BlockFunction, estimator: Any, X: Any, n_columns: int, dtype: Any) -> Any:
-    """Return what a function makes of every block of rows, as a dask array.
+def map_spectra(
+    estimator: Any, method: str, X: Any, n_columns: int, dtype: Any, **arguments: Any
+) -> Any:
+    """Return what an estimator makes of every block of rows, as a dask array.
 
     Parameters
     ----------
-    function : callable
-        Takes the estimator and the `Spectra` of a block; returns an array of shape
-        (n_rows, n_columns).
     estimator : object
         Fitted; sent to every worker once.
+    method : str
+        Name of its method that takes the `Spectra` of a block, and returns an array of shape
+        (n_rows, n_columns).
     X : dask array or LazySpectra of shape (n_spectra, n_pixels)
         In one chunk of columns.
     n_columns : int
     dtype : dtype
+    **arguments
+        Of the method, beside the spectra.
 
     Returns
     -------
@@ -86,7 +72,7 @@ def map_spectra(function: BlockFunction, estimator: Any, X: Any, n_columns: int,
         _run,
         *arrays,
         estimator=delayed(estimator, traverse=False),
-        function=function,
+        function=partial(_call, method=method, arguments=arguments),
         build=build,
         n_columns=n_columns,
         dtype=dtype,
@@ -95,16 +81,18 @@ def map_spectra(function: BlockFunction, estimator: Any, X: Any, n_columns: int,
     )
 
 
-def gather_spectra(function: Callable[[Any, Spectra], Any], estimator: Any, X: Any) -> list[Any]:
-    """Return what a function makes of every block of rows, computed now.
+def gather_spectra(estimator: Any, method: str, X: Any, **arguments: Any) -> list[Any]:
+    """Return what an estimator makes of every block of rows, computed now.
 
     Parameters
     ----------
-    function : callable
-        Takes the estimator and the `Spectra` of a block.
     estimator : object
         Fitted.
+    method : str
+        Name of its method that takes the `Spectra` of a block.
     X : dask array or LazySpectra of shape (n_spectra, n_pixels)
+    **arguments
+        Of the method, beside the spectra.
 
     Returns
     -------
@@ -117,6 +105,7 @@ def gather_spectra(function: Callable[[Any, Spectra], Any], estimator: Any, X: A
     arrays, build = _parts(X, da)
     shared = dask.delayed(estimator, traverse=False)
     task = dask.delayed(_gather)
+    function = partial(_call, method=method, arguments=arguments)
     # Optimized one by one, what makes both flux and ivar would be fused into each, and run twice.
     parts = (array.to_delayed(optimize_graph=False).ravel() for array in arrays)
     blocks = zip(*parts, strict=True)
@@ -149,38 +138,6 @@ def one_row(X: Any) -> Any:
     if not isinstance(X, LazySpectra):
         return row
     return Spectra(row * X.unit, X.spectral_axis, medium=X.medium)
-
-
-def transform_dask(translator: Any, X: Any, domain: int) -> Any:
-    """Translate lazily.
-
-    Parameters
-    ----------
-    translator : BaseTranslator
-        Fitted.
-    X : dask array or LazySpectra of shape (n_spectra, n_pixels)
-    domain : {0, 1}
-        Of `X`.
-
-    Returns
-    -------
-    translated : like X
-    """
-    row = translator._validate(one_row(X), reset=False)
-    function = partial(_translate_block, domain=domain)
-    flux = map_spectra(function, translator, X, X.shape[1], row.dtype)
-    if not isinstance(X, LazySpectra):
-        return flux
-    if is_descending(X.spectral_axis):
-        flux = flux[:, ::-1]
-    seen = flux == flux
-    parts = (flux.map_blocks(np.nan_to_num, dtype=flux.dtype), X.spectral_axis)
-    weights = seen.astype(flux.dtype)
-    return LazySpectra(*parts, weights, "exact", X.medium, X.meta, unit=X.unit)
-
-
-def _translate_block(translator: Any, spectra: Spectra, domain: int) -> np.ndarray:
-    return translator._translated(spectra, domain)
 
 
 def _parts(X: Any, da: Any) -> tuple[list[Any], Callable[..., Spectra]]:
@@ -219,10 +176,14 @@ def _build(
     return Spectra(with_unit(flux, unit), axis, ivar, noise, medium)
 
 
+def _call(estimator: Any, spectra: Spectra, method: str, arguments: dict[str, Any]) -> Any:
+    return getattr(estimator, method)(spectra, **arguments)
+
+
 def _run(
     *arrays: np.ndarray,
     estimator: Any,
-    function: BlockFunction,
+    function: Callable[[Any, Spectra], np.ndarray],
     build: Callable[..., Spectra],
     n_columns: int,
 ) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Large sets: rows in and out block by block, and what users pass for it, checked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from spectragan.spectra.axis import is_descending
 from spectragan.spectra.checks import check_count
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.lazy import BLOCK_ROWS, LazySpectra, in_memory
-from spectragan.spectra.stored import check_open, chunk_rows, is_stored
+from spectragan.spectra.stored import check_open, chunk_rows, is_dask, is_stored
 
 # Results are computed in batches of so many rows, counted from the first: the last digits of a
 # matrix product depend on its size, so they would depend on how much is read at a time.
@@ -173,6 +173,58 @@ def check_out(out: Any, shape: tuple[int, ...], name: str = "out") -> None:
         )
     if _is_read_only(out):
         raise ValueError(f"`{name}` must be writable; got a read-only one; open it for writing.")
+
+
+def holds_dask(X: Any) -> bool:
+    """Tell whether `X` is a dask array, or lazy spectra over such.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    dask : bool
+    """
+    return X.is_dask if isinstance(X, LazySpectra) else is_dask(X)
+
+
+def write_results(
+    out: Any,
+    X: Any,
+    row_shapes: Sequence[tuple[int, ...]],
+    compute: Callable[[], tuple[Any, ...]],
+) -> tuple[Any, ...]:
+    """Return results, or write them where the user wants them and return that.
+
+    Parameters
+    ----------
+    out : array, data set, tuple of such or None
+        One place for each result; checked before anything is computed.
+    X : spectra of shape (n_spectra, n_pixels)
+    row_shapes : sequence of tuple of int
+        The shape of each result, for one spectrum.
+    compute : callable
+        Returns the results.
+
+    Returns
+    -------
+    results : tuple
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `out` doesn't fit.
+    """
+    places = as_places(out, len(row_shapes))
+    if places is None:
+        return compute()
+    n_rows = count_rows(X)
+    for i, (place, shape) in enumerate(zip(places, row_shapes, strict=True)):
+        check_out(place, (n_rows, *shape), f"out[{i}]" if len(places) > 1 else "out")
+    for place, result in zip(places, compute(), strict=True):
+        place[...] = result
+    return places
 
 
 def as_places(out: Any, n_results: int) -> tuple[Any, ...] | None:

@@ -9,6 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.emulator.model import FunctionModel, SpectrumModel
 from spectragan.files.saving import SaveMixin
 from spectragan.spectra import (
     Spectra,
@@ -18,14 +19,23 @@ from spectragan.spectra import (
     split_domains,
     validate_spectra,
 )
+from spectragan.spectra.axis import is_descending
 from spectragan.spectra.checks import check_count
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.domains import DOMAINS
 from spectragan.spectra.inputs import check_latents, check_set, make_rng
 from spectragan.spectra.lazy import LazySpectra, has_good_pixel
 from spectragan.spectra.transformer import SpectraOutputMixin
-from spectragan.training.dask_rows import check_left_to_dask, holds_dask, transform_dask
-from spectragan.training.streaming import BATCH_ROWS, as_rows, read_blocks, write_blocks
+from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_row
+from spectragan.training.streaming import (
+    BATCH_ROWS,
+    as_rows,
+    holds_dask,
+    read_blocks,
+    write_blocks,
+)
+from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
+from spectragan.translator.observed import ObservedEmulator
 from spectragan.translator.representation import DomainData, SubspaceRepresentation
 from spectragan.translator.stored_domain import Domain, StoredDomain
 
@@ -228,7 +238,6 @@ def sliced_wasserstein(
     return float(np.mean(np.abs(gap)))
 
 
-SYNTHETIC, OBSERVED = 0, 1
 MIN_PIXELS = 2
 SCORE_DIRECTIONS = 100
 
@@ -443,6 +452,27 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
         scatter = float(np.sqrt(b.var(axis=0).mean())) or 1.0
         return -sliced_wasserstein(a, b, SCORE_DIRECTIONS, rng) / scatter
 
+    def compose(self, emulator: Any) -> SpectrumModel:
+        """Return the model of observed spectra that `ParameterFitter` fits.
+
+        Parameters
+        ----------
+        emulator : SpectrumEmulator or object with `predict` and `jacobian`
+            Fitted; labels to synthetic spectra.
+
+        Returns
+        -------
+        model : SpectrumModel
+            Labels, and split latents of a star's own where there are any, to observed spectra.
+        """
+        return FunctionModel(ObservedEmulator(emulator, self))
+
+    def _complete(self, flux: np.ndarray, usable: np.ndarray) -> np.ndarray:
+        """Return synthetic spectra (n, n_pixels) that have no flux where `usable` is False."""
+        good = np.broadcast_to(usable, flux.shape).astype(float)
+        spectra = Spectra(np.where(usable, flux, 0.0), None, good, "exact")
+        return self._input(spectra, SYNTHETIC)
+
     def _fit_domains(self, X: Any, y: Any, *, reset: bool = True) -> tuple[Spectra, Spectra]:
         """Read and check the two domains of `fit`; rows without a good pixel are left out."""
         synthetic, observed = (
@@ -486,7 +516,7 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
         check_is_fitted(self)
         if holds_dask(X):
             check_left_to_dask(out=out, chunk_size=chunk_size)
-            return transform_dask(self, X, domain)
+            return self._transform_dask(X, domain)
         spectra = self._validate(X if out is None else as_rows(X), reset=False)
         if out is not None:
             function = partial(self._translated, domain=domain)
@@ -495,6 +525,18 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
         for rows, block in read_blocks(spectra, chunk_size):
             flux[rows] = self._translated(block, domain)
         return like_input(translated_spectra(spectra, flux), X)
+
+    def _transform_dask(self, X: Any, domain: int) -> Any:
+        """Translate lazily."""
+        row = self._validate(one_row(X), reset=False)
+        flux = map_spectra(self, "_translated", X, X.shape[1], row.dtype, domain=domain)
+        if not isinstance(X, LazySpectra):
+            return flux
+        if is_descending(X.spectral_axis):
+            flux = flux[:, ::-1]
+        weights = (flux == flux).astype(flux.dtype)
+        known = flux.map_blocks(np.nan_to_num, dtype=flux.dtype)
+        return LazySpectra(known, X.spectral_axis, weights, "exact", X.medium, X.meta, unit=X.unit)
 
     def _translated(self, spectra: Spectra, domain: int) -> np.ndarray:
         """Return translated flux in the precision of `spectra`, NaN in rows without a pixel."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from spectragan.emulator.model import EmulatorModel, SpectrumModel, spectrum_model
 from spectragan.spectra.checks import check_count
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents, domain_data
 from spectragan.translator.representation import DomainData
@@ -65,6 +66,28 @@ class _AffineTranslator(BaseTranslator):
         self._matrix = self._learn_map(parts)
         self.n_shared_, self.n_split_ = len(self.subspace_.components), 0
         return self
+
+    def compose(self, emulator: Any) -> SpectrumModel:
+        """Return the model of observed spectra, as fast as the emulator alone.
+
+        Parameters
+        ----------
+        emulator : SpectrumEmulator or object with `predict` and `jacobian`
+            Fitted; labels to synthetic spectra.
+
+        Returns
+        -------
+        model : SpectrumModel
+            Without split latents.
+        """
+        model = spectrum_model(emulator)
+        if not isinstance(model, EmulatorModel):
+            return super().compose(emulator)
+
+        def translate(flux: np.ndarray) -> np.ndarray:
+            return self._translate(self._complete(flux, model.usable), SYNTHETIC)
+
+        return model.mapped(translate, usable=np.ones_like(model.usable))
 
     @abstractmethod
     def _learn_map(self, parts: Sequence[DomainData]) -> np.ndarray:

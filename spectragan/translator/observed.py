@@ -3,15 +3,14 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.emulator.model import FunctionModel, SpectrumModel
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
 from spectragan.spectra import Spectra
 from spectragan.spectra.axis import same_axis
-from spectragan.translator.base import SYNTHETIC
+from spectragan.translator.networks.contract import SYNTHETIC
 
 
 class ObservedEmulator(SaveMixin):
@@ -183,32 +182,23 @@ class ObservedEmulator(SaveMixin):
         synthetic = self._fill(self.emulator.predict(labels))
         return self.translator._push_forward(synthetic, tangents, self._codes)
 
+    def as_model(self) -> SpectrumModel:
+        """Return the emulator as a model: see `SpectrumEmulator.as_model`.
+
+        Returns
+        -------
+        model : SpectrumModel
+            As fast as the translator makes it where nothing is averaged over.
+        """
+        averages = hasattr(self.translator, "members_") or self.translator.n_split_
+        return FunctionModel(self) if averages else self.translator.compose(self.emulator)
+
     def _fill(self, synthetic: np.ndarray) -> np.ndarray:
         """Return spectra without the NaN of pixels that were masked in all syntheses."""
         good = np.isfinite(synthetic)
         flux = np.where(good, synthetic, 0.0).astype(float)
         spectra = Spectra(flux, None, good.astype(float), "exact")
         return self.translator._input(spectra, SYNTHETIC)
-
-
-def is_fitted(estimator: Any) -> bool:
-    """Tell whether an estimator, or anything that emulates spectra, is ready.
-
-    Parameters
-    ----------
-    estimator : object or None
-
-    Returns
-    -------
-    fitted : bool
-    """
-    if not isinstance(estimator, BaseEstimator):
-        return hasattr(estimator, "label_range_")
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return False
-    return True
 
 
 def count_pixels(emulator: Any) -> int:
@@ -243,14 +233,15 @@ def check_grids(emulator: Any, translator: Any) -> None:
         If `translator` isn't fitted.
     """
     check_is_fitted(translator)
-    axes = getattr(emulator, "wavelength_", None), translator.wavelength_
+    axes = getattr(emulator, "wavelength_", None), getattr(translator, "wavelength_", None)
     differ = all(axis is not None for axis in axes) and not same_axis(*axes)
     media = getattr(emulator, "medium_", None), getattr(translator, "medium_", None)
     n_pixels = count_pixels(emulator)
-    if differ or n_pixels != translator.n_features_in_:
+    n_translated = getattr(translator, "n_features_in_", n_pixels)  # one of your own may not tell
+    if differ or n_pixels != n_translated:
         raise GridMismatchError(
             "`emulator` and `translator` must be on one grid; got "
-            f"{n_pixels} and {translator.n_features_in_} pixels"
+            f"{n_pixels} and {n_translated} pixels"
             f"{' of other wavelengths' * differ}; fit both on spectra of one grid."
         )
     if all(media) and media[0] != media[1]:

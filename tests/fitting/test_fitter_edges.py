@@ -43,12 +43,22 @@ def holed(mock):
     return SpectrumEmulator(16, random_state=0, verbose=0).fit(mock.labels_synthetic, synthetic)
 
 
-def test_translators_fill_what_the_emulator_lacks(holed, mock):
-    translator = LinearTranslator(5).fit(mock.synthetic, mock.observed)
-    model = build_model(holed, translator).model
-    values, _ = model.with_jacobian(torch.as_tensor(mock.labels_synthetic[:5]))
-    expected = ObservedEmulator(holed, translator).predict(mock.labels_synthetic[:5])
-    np.testing.assert_allclose((values @ model.basis).numpy(), expected, atol=1e-9)
+@pytest.mark.parametrize("name", ["linear", "gan", "conv"])
+def test_translators_fill_what_the_emulator_lacks(name, holed, mock, quick, fitted):
+    made = {
+        "linear": lambda: LinearTranslator(5).fit(mock.synthetic, mock.observed),
+        "gan": lambda: fitted,
+        "conv": lambda: quick(network="conv", max_epochs=1, width=0.1).fit(
+            mock.synthetic, mock.observed
+        ),
+    }
+    translator, labels = made[name](), mock.labels_synthetic[:1]
+    model = build_model(holed, translator)
+    split = translator.split_codes_[:1] if model.n_split else np.zeros((1, 0))
+    values, _ = model.with_jacobian(torch.as_tensor(np.hstack([labels, split])))
+    found = values if model.basis is None else values @ model.basis
+    known = ObservedEmulator(holed, translator, split if model.n_split else None)
+    np.testing.assert_allclose(found.numpy(), known.predict(labels), atol=1e-9)
 
 
 def lines(wavelength, depths, velocity):

@@ -63,7 +63,9 @@ def test_an_error_along_the_labels_that_members_share_is_added(emulator, fitted)
         member.offset_covariance_ = np.zeros_like(fitted.offset_covariance_)
     for size in (0.0, 0.01, 0.02):
         equal.members_[0].offset_covariance_ = size**2 * np.eye(fitted.n_shared_)
-        added.append(translation_covariance(ParameterFitter(emulator, equal), emulator))
+        added.append(
+            translation_covariance(emulator, ParameterFitter(emulator, equal).get_params(False))
+        )
     np.testing.assert_allclose(added[0], 0, atol=1e-9)
     assert (np.linalg.eigvalsh(added[1]) > 0).all()
     # Four times as large where the labels respond linearly, as few epochs don't quite make them.

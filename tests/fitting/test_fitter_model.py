@@ -38,7 +38,7 @@ def parameters_of(model, mock, translator):
 @pytest.mark.parametrize("name", NAMES)
 def test_model_is_the_observed_emulator(name, mock, emulator, translators):
     translator = translators[name]
-    model = build_model(emulator, translator).model
+    model = build_model(emulator, translator)
     parameters = parameters_of(model, mock, translator)
     for row in range(5):
         split = parameters[row, 3:].numpy() if model.n_split else None
@@ -50,7 +50,7 @@ def test_model_is_the_observed_emulator(name, mock, emulator, translators):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_model_has_exact_derivatives(name, mock, emulator, translators):
-    model = build_model(emulator, translators[name]).model
+    model = build_model(emulator, translators[name])
     parameters = parameters_of(model, mock, translators[name])
     _, slopes = model.with_jacobian(parameters)
     exact = slopes if model.basis is None else slopes @ model.basis
@@ -71,7 +71,7 @@ def test_model_has_exact_derivatives(name, mock, emulator, translators):
 @pytest.mark.parametrize("nuisances", [(), ("velocity", "broadening")])
 @pytest.mark.parametrize("degree", [None, 2])
 def test_chi_square_has_exact_gradients(nuisances, degree, mock, emulator, translators):
-    model = build_model(emulator, translators["linear"]).model
+    model = build_model(emulator, translators["linear"])
     forward = ForwardModel(model, nuisances, emulator.wavelength_.value)
     continuum = None
     if degree is not None:
@@ -101,7 +101,7 @@ def test_chi_square_has_exact_gradients(nuisances, degree, mock, emulator, trans
 
 def test_continuum_curvature_is_that_of_the_joint_fit(mock, emulator, translators):
     # Eliminating linear parameters must leave the covariance of the others as it is.
-    model = build_model(emulator, None).model
+    model = build_model(emulator, None)
     forward, n_terms = ForwardModel(model), 3
     terms = np.polynomial.chebyshev.chebvander(np.linspace(-1, 1, 80), n_terms - 1).T
     continuum = torch.as_tensor(terms.copy())
