@@ -33,7 +33,7 @@ from spectragan import (
     pseudo_pair_score,
 )
 from spectragan.datasets import load_miles, make_mock_domains, make_synthetic_spectra
-from spectragan.translator.base import memory_data
+from spectragan.translator.domain_data import memory_data
 from spectragan.translator.matching.mismatch import match_domains, overlap_weights
 
 SEEDS = (0, 1, 2)

@@ -34,10 +34,10 @@ from spectragan.training.streaming import (
     read_blocks,
     write_blocks,
 )
+from spectragan.translator.domain_data import memory_data
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.observed import ObservedEmulator
-from spectragan.translator.representation import DomainData, SubspaceRepresentation
-from spectragan.translator.stored_domain import Domain, StoredDomain
+from spectragan.translator.representation import SubspaceRepresentation
 
 MIN_SPECTRA = 2  # of each domain
 
@@ -122,42 +122,6 @@ def holds_spectra(y: Any) -> bool:
         return True
     shape = np.asarray(y).shape
     return len(shape) == 2 and shape[1] > 1
-
-
-def domain_data(spectra: Spectra) -> Domain:
-    """Return what training needs of `spectra`, as numbers.
-
-    Parameters
-    ----------
-    spectra : Spectra
-
-    Returns
-    -------
-    data : DomainData or StoredDomain
-        Lazy spectra stay where they are, unless they are few.
-    """
-    if isinstance(spectra, LazySpectra):
-        return StoredDomain(spectra, memory_data).smallest()
-    return memory_data(spectra)
-
-
-def memory_data(spectra: Spectra) -> DomainData:
-    """Return what training needs of `spectra` in memory.
-
-    Parameters
-    ----------
-    spectra : Spectra
-
-    Returns
-    -------
-    data : DomainData
-    """
-    return DomainData(
-        flux=spectra.filled(),
-        weights=np.asarray(spectra.ivar),
-        known=spectra.noise == "known",
-        exact=spectra.noise == "exact",
-    )
 
 
 def translated_spectra(spectra: Spectra, flux: np.ndarray) -> Spectra:

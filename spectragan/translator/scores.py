@@ -11,7 +11,7 @@ from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_latents, check_set, make_rng
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.spectra.summary import SummaryMixin
-from spectragan.translator.base import memory_data
+from spectragan.translator.domain_data import memory_data
 from spectragan.translator.matching.mismatch import MIN_PIXELS, MIN_ROWS, match_domains
 
 MIN_PAIRS = 2  # a donor must be another row
