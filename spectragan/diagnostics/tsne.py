@@ -15,7 +15,7 @@ from spectragan.spectra.checks import check_count
 from spectragan.spectra.inputs import check_latents, check_set, draw_seed, make_rng
 from spectragan.spectra.noise import lend_noise, relative_weights
 from spectragan.spectra.summary import SummaryMixin
-from spectragan.translator.scores import decoded
+from spectragan.translator.base import decoded
 
 
 @dataclass(frozen=True)
