@@ -8,12 +8,11 @@ from spectragan.diagnostics.label_comparison import LabelComparison, compare_lab
 from spectragan.diagnostics.label_comparison_display import LabelComparisonDisplay
 from spectragan.diagnostics.label_covariance_display import LabelCovarianceDisplay
 from spectragan.diagnostics.line_attribution_display import LineAttributionDisplay
-from spectragan.diagnostics.panels import Panel
 from spectragan.diagnostics.report import Finding, TranslationReport, translation_report
 from spectragan.diagnostics.report_display import TranslationReportDisplay
 from spectragan.diagnostics.strangeness import OutOfDistribution, out_of_distribution
 from spectragan.diagnostics.translation_display import TranslationDisplay
-from spectragan.diagnostics.tsne import PanelScores, TSNEGap, tsne_gap
+from spectragan.diagnostics.tsne import Panel, PanelScores, TSNEGap, tsne_gap
 from spectragan.diagnostics.tsne_display import TSNEGapDisplay
 from spectragan.lines.attribution import LineAttribution
 from spectragan.lines.inventions import Inventions, find_inventions

@@ -11,7 +11,7 @@ from spectragan.spectra import Spectra, check_domain
 from spectragan.spectra.checks import check_between
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.summary import SummaryMixin
-from spectragan.translator.base import memory_data
+from spectragan.translator.domain_data import memory_data
 
 TINY = 1e-30  # of a mean square residual or a distance: rows that are described exactly
 EDGE = 0.99  # quantile of the reference at which place and residual are equally strange

@@ -1,7 +1,8 @@
 """Spectra as functions of labels with exact derivatives, as a fit needs them: in few numbers."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ ArrayMap = Callable[[np.ndarray], np.ndarray]
 Network = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 
 
-class SpectrumModel(Protocol):
+class SpectrumModel(ABC):
     """A spectrum as a function of labels and, maybe, split latents: what `ParameterFitter` fits.
 
     Attributes
@@ -35,13 +36,14 @@ class SpectrumModel(Protocol):
     """
 
     n_labels: int
-    n_split: int
-    basis: torch.Tensor | None
     usable: np.ndarray
-    training_labels: np.ndarray | None
-    split_codes: np.ndarray | None
-    encode_split: Callable[[Any], np.ndarray] | None
+    n_split = 0
+    basis: torch.Tensor | None = None
+    training_labels: np.ndarray | None = None
+    split_codes: np.ndarray | None = None
+    encode_split: Callable[[Any], np.ndarray] | None = None
 
+    @abstractmethod
     def with_jacobian(self, parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return coefficients and their exact derivatives.
 
@@ -54,10 +56,9 @@ class SpectrumModel(Protocol):
         coefficients : tensor of shape (n_rows, n_coefficients)
         derivatives : tensor of shape (n_rows, n_labels + n_split, n_coefficients)
         """
-        ...
 
 
-class EmulatorModel:
+class EmulatorModel(SpectrumModel):
     """An emulator, or an emulator behind an affine map of spectra.
 
     Parameters
@@ -88,11 +89,6 @@ class EmulatorModel:
     >>> model.basis.shape[1]
     50
     """
-
-    n_split = 0
-    split_codes: np.ndarray | None = None
-    encode_split: Callable[[Any], np.ndarray] | None = None
-    basis: torch.Tensor | None
 
     def __init__(self, module: EmulatorNetwork, basis: torch.Tensor, usable: np.ndarray) -> None:
         self.module, self.usable = module, usable
@@ -199,7 +195,7 @@ class EmulatorModel:
         return model
 
 
-class NetworkModel:
+class NetworkModel(SpectrumModel):
     """An emulator, then a network, perhaps with split latents of the spectrum's own.
 
     Parameters
@@ -216,10 +212,6 @@ class NetworkModel:
     n_labels, n_split, usable, training_labels, split_codes, encode_split
         See `SpectrumModel`.
     """
-
-    n_split = 0
-    split_codes: np.ndarray | None = None
-    encode_split: Callable[[Any], np.ndarray] | None = None
 
     def __init__(
         self, emulator: EmulatorModel, network: Network, basis: torch.Tensor | None
@@ -249,7 +241,7 @@ class NetworkModel:
             return network(inputs), derivatives.transpose(1, 2)
 
 
-class FunctionModel:
+class FunctionModel(SpectrumModel):
     """Any emulator that predicts spectra and their derivatives as arrays.
 
     Parameters
@@ -263,12 +255,6 @@ class FunctionModel:
     n_labels, n_split, usable, training_labels, split_codes, encode_split
         See `SpectrumModel`; there are no split latents, and no labels are known.
     """
-
-    n_split = 0
-    basis: torch.Tensor | None = None
-    training_labels: np.ndarray | None = None
-    split_codes: np.ndarray | None = None
-    encode_split: Callable[[Any], np.ndarray] | None = None
 
     def __init__(self, emulator: Any) -> None:
         middle = np.asarray(emulator.label_range_, dtype=float).mean(axis=0)[None]

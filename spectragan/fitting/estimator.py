@@ -28,6 +28,7 @@ from spectragan.fitting.results import (
 from spectragan.labels import named_columns, target_labels
 from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
+from spectragan.spectra.inputs import check_unit
 from spectragan.training.dask_rows import check_left_to_dask, gather_spectra, map_spectra, one_row
 from spectragan.training.streaming import holds_dask, row_chunks, write_results
 from spectragan.translator.observed import check_grids
@@ -587,13 +588,10 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     def _validate(self, X: Any) -> Spectra:
         """Return spectra on the emulator's grid; those that have a unit of flux have its unit."""
         spectra = validate_spectra(self, X, reset=False)
-        expected = getattr(self.emulator_, "unit_", None)
-        if expected is None or kind_of(X) == "array" or spectra.unit == expected:
-            return spectra
-        raise ValueError(
-            f"`X` must have the flux unit of the emulator, {str(expected)!r}; got "
-            f"{str(spectra.unit)!r}; convert it, or normalise both the same way first."
-        )
+        unit = getattr(self.emulator_, "unit_", None)
+        if unit is not None and kind_of(X) != "array":
+            check_unit(spectra, unit, "the emulator")
+        return spectra
 
     def _with(self, **changes: Any) -> "ParameterFitter":
         return type(self)(**{**self.get_params(deep=False), **changes})

@@ -4,7 +4,6 @@ In reading order:
 
 - `attribution`: `LineAttribution`, what a user sees; `stars`, who is judged by; `inference`,
   labels of observed stars.
-- `conditional_means`: the mean spectrum at given latents.
 - `slopes`: derivatives of the gap, and their errors; `table`, the lines found in them.
-- `inventions`: features that translation adds.
+- `inventions`: features that translation adds, from mean spectra at the same latents.
 """

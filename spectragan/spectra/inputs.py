@@ -181,6 +181,28 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
     return spectra
 
 
+def check_unit(spectra: Spectra, unit: Any, of: str = "fit") -> None:
+    """Raise unless spectra have a unit of flux.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    unit : astropy unit
+    of : str, default="fit"
+        Whose unit it is.
+
+    Raises
+    ------
+    ValueError
+        If they have another one.
+    """
+    if spectra.unit != unit:
+        raise ValueError(
+            f"`X` must have the flux unit of {of}, '{unit}'; got '{spectra.unit}'; convert it, or "
+            "normalise both the same way first."
+        )
+
+
 def _remember(estimator: Any, spectra: Spectra) -> None:
     if not any_good(spectra):
         raise ValueError(

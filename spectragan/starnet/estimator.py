@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from spectragan.files.saving import SaveMixin
 from spectragan.labels import column_units, named_columns, target_labels
 from spectragan.spectra import Spectra, validate_spectra
+from spectragan.spectra.inputs import check_unit
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.starnet.inputs import (
     check_parameters,
@@ -358,11 +359,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         spectra = validate_spectra(self, X, reset=reset)
         if reset:
             self.unit_ = spectra.unit
-        elif spectra.unit != self.unit_:
-            raise ValueError(
-                f"`X` must have the flux unit of fit, '{self.unit_}'; got '{spectra.unit}'; "
-                "convert it, or normalise both the same way first."
-            )
+        check_unit(spectra, self.unit_)
         return spectra
 
     def __sklearn_is_fitted__(self) -> bool:

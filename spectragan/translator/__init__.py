@@ -9,7 +9,8 @@ In reading order:
   steps when; `net`, the skorch net; `health`; `setup`, which makes them ready.
 - `matching/`: the labels of both domains: how far they differ, and which rows are alike.
 - `networks/`: the torch modules, and what a module of your own must do.
-- `subspace`, `representation`, `stored_domain`, `truncation`: spectra as the networks see them.
+- `domain_data`: spectra of one domain as numbers; `subspace`, `representation`: as networks see
+  them.
 - `observed`: `ObservedEmulator`, an emulator behind a translator.
 - `scores`, `residuals`: how well a translator does, with pairs and without.
 """

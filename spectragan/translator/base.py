@@ -23,7 +23,7 @@ from spectragan.spectra.axis import is_descending
 from spectragan.spectra.checks import check_count
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.domains import DOMAINS
-from spectragan.spectra.inputs import check_latents, check_set, make_rng
+from spectragan.spectra.inputs import check_latents, check_set, check_unit, make_rng
 from spectragan.spectra.lazy import LazySpectra, has_good_pixel
 from spectragan.spectra.transformer import SpectraOutputMixin
 from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_row
@@ -34,10 +34,10 @@ from spectragan.training.streaming import (
     read_blocks,
     write_blocks,
 )
+from spectragan.translator.domain_data import memory_data
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.observed import ObservedEmulator
-from spectragan.translator.representation import DomainData, SubspaceRepresentation
-from spectragan.translator.stored_domain import Domain, StoredDomain
+from spectragan.translator.representation import SubspaceRepresentation
 
 MIN_SPECTRA = 2  # of each domain
 
@@ -124,42 +124,6 @@ def holds_spectra(y: Any) -> bool:
     return len(shape) == 2 and shape[1] > 1
 
 
-def domain_data(spectra: Spectra) -> Domain:
-    """Return what training needs of `spectra`, as numbers.
-
-    Parameters
-    ----------
-    spectra : Spectra
-
-    Returns
-    -------
-    data : DomainData or StoredDomain
-        Lazy spectra stay where they are, unless they are few.
-    """
-    if isinstance(spectra, LazySpectra):
-        return StoredDomain(spectra, memory_data).smallest()
-    return memory_data(spectra)
-
-
-def memory_data(spectra: Spectra) -> DomainData:
-    """Return what training needs of `spectra` in memory.
-
-    Parameters
-    ----------
-    spectra : Spectra
-
-    Returns
-    -------
-    data : DomainData
-    """
-    return DomainData(
-        flux=spectra.filled(),
-        weights=np.asarray(spectra.ivar),
-        known=spectra.noise == "known",
-        exact=spectra.noise == "exact",
-    )
-
-
 def translated_spectra(spectra: Spectra, flux: np.ndarray) -> Spectra:
     """Return translated flux on the grid of `spectra`.
 
@@ -177,6 +141,30 @@ def translated_spectra(spectra: Spectra, flux: np.ndarray) -> Spectra:
     seen = ~np.isnan(flux).all(axis=1, keepdims=True)
     good = np.broadcast_to(seen, flux.shape).astype(flux.dtype)
     return spectra.with_flux(np.where(seen, flux, 0), good, "exact")
+
+
+def decoded(translator: Any, shared: np.ndarray, split: np.ndarray, like: Spectra) -> Spectra:
+    """Return observed-domain spectra of latents as exact `Spectra` on the grid of `like`.
+
+    Parameters
+    ----------
+    translator : fitted translator
+        Has `decode`.
+    shared : ndarray of shape (n_spectra, n_shared)
+        Shared latents.
+    split : ndarray of shape (n_spectra, n_split)
+        Split latents; without columns the translator has none to choose.
+    like : Spectra of shape (n_spectra, n_pixels)
+        Whose grid and metadata to take.
+
+    Returns
+    -------
+    spectra : Spectra of shape (n_spectra, n_pixels)
+        Noise "exact", nothing masked.
+    """
+    codes = split if np.shape(split)[1] else None
+    flux = np.asarray(translator.decode(shared, codes, domain=1))
+    return like.with_flux(flux, ivar=np.ones_like(flux), noise="exact")
 
 
 def complete(spectra: Spectra) -> np.ndarray:
@@ -500,11 +488,7 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
         spectra = validate_spectra(self, X, reset=reset)
         if reset:
             self.unit_ = spectra.unit
-        elif spectra.unit != self.unit_:
-            raise ValueError(
-                f"`X` must have the flux unit of fit, '{self.unit_}'; got '{spectra.unit}'; "
-                "convert it, or normalise both the same way first."
-            )
+        check_unit(spectra, self.unit_)
         if spectra.shape[1] < MIN_PIXELS:
             raise ValueError(
                 f"`X` must have at least {MIN_PIXELS} pixels; got {spectra.shape[1]} feature(s) "

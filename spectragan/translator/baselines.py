@@ -8,9 +8,8 @@ import numpy as np
 
 from spectragan.emulator.model import EmulatorModel, SpectrumModel, spectrum_model
 from spectragan.spectra.checks import check_count
-from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents, domain_data
-from spectragan.translator.representation import DomainData
-from spectragan.translator.stored_domain import stored_means
+from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
+from spectragan.translator.domain_data import DomainData, domain_data, stored_means
 from spectragan.translator.subspace import fit_subspace, noise_free_covariance
 
 # Relative to the largest variance of a component: below it, a map would only amplify noise.

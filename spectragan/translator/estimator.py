@@ -15,14 +15,8 @@ from spectragan.spectra import Spectra
 from spectragan.training.devices import resolve_device, seeded
 from spectragan.training.inference import push_forward
 from spectragan.training.resuming import open_fit
-from spectragan.translator.base import (
-    OBSERVED,
-    SYNTHETIC,
-    BaseTranslator,
-    Latents,
-    domain_data,
-    memory_data,
-)
+from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
+from spectragan.translator.domain_data import domain_data, memory_data
 from spectragan.translator.game.health import judge_health
 from spectragan.translator.game.net import EpochScores, epoch_history
 from spectragan.translator.game.setup import build_game, earlier_training
@@ -30,8 +24,8 @@ from spectragan.translator.matching.matching import emulated, match_labels, read
 from spectragan.translator.matching.offset import settle_offset
 from spectragan.translator.networks.pixels import SubspacePixels
 from spectragan.translator.parameters import check_pairs, check_parameters
+from spectragan.translator.representation import warn_of_truncation
 from spectragan.translator.scores import cycle_scores
-from spectragan.translator.truncation import warn_of_truncation
 
 PREDICT_ROWS = 1024
 

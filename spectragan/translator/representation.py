@@ -1,13 +1,18 @@
-"""What the translator's networks see of spectra, and the full-pixel head behind them."""
+"""What the translator's networks see of spectra, and the full-pixel head behind them.
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+At the end: does what latents say fit into the subspace? If not, more components are needed.
+"""
+
+import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
 
+from spectragan.exceptions import SubspaceTruncationWarning
 from spectragan.training.inference import map_padded
+from spectragan.translator.domain_data import Domain, DomainData, Rows
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC, TranslatorNetwork
 from spectragan.translator.networks.pixels import PixelTranslator, SubspacePixels, head_features
 from spectragan.translator.subspace import Subspace
@@ -157,50 +162,6 @@ def _solve(gram: np.ndarray, moment: np.ndarray, penalty: float) -> np.ndarray:
 # high S/N ask for a reconstruction better than any network's and drown the other losses.
 ERROR_FLOOR = 0.03
 MAP_PIXELS = 1000  # pixels that the identity loss looks at; neighbours say the same
-
-Rows = dict[str, torch.Tensor]
-
-
-@dataclass(frozen=True)
-class DomainData:
-    """Spectra of one domain, as numbers.
-
-    Attributes
-    ----------
-    flux : ndarray of shape (n_spectra, n_pixels)
-        Finite everywhere.
-    weights : ndarray of shape (n_spectra, n_pixels)
-        Inverse variances where they are known, else 0 or 1.
-    known : ndarray of bool of shape (n_spectra,)
-        Whether the errors of a spectrum are known.
-    exact : ndarray of bool of shape (n_spectra,)
-        Whether a spectrum has no noise.
-    """
-
-    flux: np.ndarray
-    weights: np.ndarray
-    known: np.ndarray
-    exact: np.ndarray
-
-    @property
-    def good(self) -> np.ndarray:
-        """Mask of shape (n_spectra, n_pixels): True where a pixel counts."""
-        return self.weights > 0
-
-    def __len__(self) -> int:
-        return len(self.flux)
-
-    def take(self, rows: slice | np.ndarray) -> "DomainData":
-        """Return some spectra."""
-        return DomainData(self.flux[rows], self.weights[rows], self.known[rows], self.exact[rows])
-
-    def blocks(self) -> Iterator[tuple[slice, "DomainData"]]:
-        """Yield all spectra at once: they are in memory anyway."""
-        yield slice(0, len(self)), self
-
-    def sample(self, rng: np.random.RandomState) -> "DomainData":
-        """Return all spectra; what doesn't fit into memory returns a part."""
-        return self
 
 
 class SubspaceRepresentation:
@@ -415,3 +376,56 @@ def as_tensor(array: np.ndarray) -> torch.Tensor:
     tensor : tensor of the same shape
     """
     return torch.tensor(array, dtype=torch.float32)
+
+
+MAX_SHARE = 0.01  # of the pixels
+SIGNIFICANCE = 5.0  # sigma by which the head must exceed what it makes of noise
+MAX_ROWS = 2000  # spectra that are looked at
+
+
+def warn_of_truncation(pixels: SubspacePixels, subspace: Subspace, observed: Domain) -> None:
+    """Warn where the latents explain more outside the subspace than the components do inside.
+
+    Parameters
+    ----------
+    pixels : SubspacePixels
+        The trained network, with its heads fitted to `observed`.
+    subspace : Subspace
+    observed : DomainData or StoredDomain
+        The observed spectra of the training.
+
+    Warns
+    -----
+    SubspaceTruncationWarning
+        If this is so at 1 % of the pixels or more.
+    """
+    some = slice(None, None, -(-len(observed) // MAX_ROWS))
+    part = observed.take(some)
+    flux, weights, good = part.flux, part.weights, part.good
+    coefficients, _ = subspace.project(flux, weights, OBSERVED)
+    x = torch.as_tensor(coefficients / subspace.spread)
+    features = map_padded(lambda rows: head_features(*pixels.network.encode(rows, OBSERVED)), x)
+    outside = features.numpy() @ pixels.observed_head.numpy()
+    inside = coefficients @ subspace.components
+    residual = np.where(good, flux - subspace.means[OBSERVED] - inside, 0.0)
+    larger = outside.var(axis=0) > inside.var(axis=0)
+    share = float((larger & _is_significant(outside, residual, weights, features.shape[1])).mean())
+    if share >= MAX_SHARE:
+        warnings.warn(
+            f"at {100 * share:.2g} % of the pixels the latents explain more of the observed "
+            f"spectra outside the {len(subspace.components)} components than these carry inside; "
+            "raise n_components.",
+            SubspaceTruncationWarning,
+            stacklevel=3,
+        )
+
+
+def _is_significant(
+    outside: np.ndarray, residual: np.ndarray, weights: np.ndarray, n_features: int
+) -> np.ndarray:
+    """Return where a head explains more than one of `n_features` would of noise alone."""
+    freedom = np.maximum((weights > 0).sum(axis=0) - n_features, 1)
+    noise = (weights * (residual - outside) ** 2).sum(axis=0) / freedom
+    explained = (weights * outside**2).sum(axis=0)
+    # Of noise it explains chi-squared with as many degrees of freedom as it has coefficients.
+    return explained > noise * (n_features + SIGNIFICANCE * np.sqrt(2 * n_features))

@@ -7,7 +7,7 @@ from scipy.optimize import brentq, minimize_scalar
 from scipy.stats import norm
 
 from spectragan.spectra import Spectra
-from spectragan.translator.base import memory_data
+from spectragan.translator.domain_data import memory_data
 from spectragan.translator.matching.mismatch import MIN_PIXELS, MIN_ROWS, place_domains
 
 MOST_RESIDUALS = 100_000  # more change no factor

@@ -11,7 +11,8 @@ from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_latents, check_set, make_rng
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.spectra.summary import SummaryMixin
-from spectragan.translator.base import memory_data
+from spectragan.translator.base import decoded
+from spectragan.translator.domain_data import memory_data
 from spectragan.translator.matching.mismatch import MIN_PIXELS, MIN_ROWS, match_domains
 
 MIN_PAIRS = 2  # a donor must be another row
@@ -185,30 +186,6 @@ def cycle_scores(
         z_shared=_latent_distance(shared_s, shared_o, span),
         n_pairs=len(observed),
     )
-
-
-def decoded(translator: Any, shared: np.ndarray, split: np.ndarray, like: Spectra) -> Spectra:
-    """Return observed-domain spectra of latents as exact `Spectra` on the grid of `like`.
-
-    Parameters
-    ----------
-    translator : fitted translator
-        Has `decode`.
-    shared : ndarray of shape (n_spectra, n_shared)
-        Shared latents.
-    split : ndarray of shape (n_spectra, n_split)
-        Split latents; without columns the translator has none to choose.
-    like : Spectra of shape (n_spectra, n_pixels)
-        Whose grid and metadata to take.
-
-    Returns
-    -------
-    spectra : Spectra of shape (n_spectra, n_pixels)
-        Noise "exact", nothing masked.
-    """
-    codes = split if np.shape(split)[1] else None
-    flux = np.asarray(translator.decode(shared, codes, domain=1))
-    return like.with_flux(flux, ivar=np.ones_like(flux), noise="exact")
 
 
 def derangement(n: int, rng: np.random.Generator) -> np.ndarray:

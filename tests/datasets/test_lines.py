@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from spectragan.datasets import lines
+from spectragan.datasets import mock as lines
 from spectragan.datasets.populations import POPULATION_MEAN
 
 GRID = np.arange(5000.0, 5100.0, 0.9)

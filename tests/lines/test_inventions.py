@@ -6,8 +6,7 @@ import pytest
 from spectragan import LinearTranslator, find_inventions
 from spectragan.datasets import make_mock_domains
 from spectragan.exceptions import GridMismatchError
-from spectragan.lines.conditional_means import find_common, mean_at, resampled_changes
-from spectragan.lines.inventions import mark_pixels
+from spectragan.lines.inventions import find_common, mark_pixels, mean_at, resampled_changes
 from spectragan.lines.slopes import extra_scatter, line_averages
 from spectragan.lines.table import Peak
 

@@ -12,7 +12,7 @@ from spectragan.starnet.training import Augmentation, StarNetSettings, make_star
 from spectragan.training.devices import one_thread, seeded
 from spectragan.training.rows import TensorRows
 from spectragan.training.snapshot import capture, restore
-from spectragan.translator.base import domain_data
+from spectragan.translator.domain_data import domain_data
 from spectragan.translator.game.net import epoch_history
 from spectragan.translator.game.setup import build_game
 

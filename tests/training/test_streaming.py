@@ -21,7 +21,7 @@ from spectragan import (
 )
 from spectragan.starnet import inputs as starnet_rows
 from spectragan.training import stored_rows
-from spectragan.translator import stored_domain
+from spectragan.translator import domain_data
 
 N_STARS, N_PIXELS = 1300, 80  # two batches and a half; fewer where labels are fitted
 
@@ -232,7 +232,7 @@ def test_a_closed_place_is_refused(translator, many, tmp_path):
 
 @pytest.mark.parametrize("name", ["StarNet", "CycleGAN"])
 def test_a_fit_warns_of_nan_in_a_file_once(mock, named, monkeypatch, name):
-    for module in (stored_domain, starnet_rows):
+    for module in (domain_data, starnet_rows):
         monkeypatch.setattr(module, "SAMPLE_VALUES", 100 * N_PIXELS)
         monkeypatch.setattr(module, "SAMPLE_ROWS", 100)
     monkeypatch.setattr(stored_rows, "PAGE_VALUES", 64 * N_PIXELS)

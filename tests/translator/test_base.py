@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from spectragan import MeanShiftTranslator, Spectra, stack_domains
-from spectragan.translator.base import check_latent_shape, domain_data, holds_spectra, usable_rows
+from spectragan.translator.base import check_latent_shape, holds_spectra, usable_rows
+from spectragan.translator.domain_data import domain_data
 
 
 def test_domain_data_hides_masked_values_and_tells_kinds_of_noise():

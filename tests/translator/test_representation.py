@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from spectragan.translator.domain_data import DomainData
 from spectragan.translator.representation import (
     ERROR_FLOOR,
-    DomainData,
     PixelRepresentation,
     SubspaceRepresentation,
 )

@@ -16,6 +16,13 @@ from torch import nn
 from spectragan.training.devices import one_thread
 from spectragan.training.rows import DomainRows
 from spectragan.training.snapshot import capture, restore
+from spectragan.translator.domain_data import (
+    Domain,
+    DomainData,
+    StoredDomain,
+    draw_rows,
+    stored_means,
+)
 from spectragan.translator.game.losses import adversarial_loss
 from spectragan.translator.game.maps import flux_change
 from spectragan.translator.game.net import (
@@ -30,12 +37,10 @@ from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTran
 from spectragan.translator.parameters import with_defaults
 from spectragan.translator.representation import (
     ERROR_FLOOR,
-    DomainData,
     PixelRepresentation,
     SubspaceRepresentation,
     as_tensor,
 )
-from spectragan.translator.stored_domain import Domain, StoredDomain, draw_rows, stored_means
 from spectragan.translator.subspace import (
     Alignment,
     Subspace,

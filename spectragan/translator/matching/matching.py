@@ -14,7 +14,8 @@ from spectragan.spectra import Spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.lazy import has_good_pixel
-from spectragan.translator.base import domain_data, holds_spectra, memory_data
+from spectragan.translator.base import holds_spectra
+from spectragan.translator.domain_data import domain_data, memory_data
 from spectragan.translator.matching.mismatch import (
     MIN_PIXELS,
     MIN_ROWS,

@@ -10,9 +10,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.utils.extmath import randomized_svd
 
 from spectragan.spectra.summary import SummaryMixin
+from spectragan.translator.domain_data import DomainData
 from spectragan.translator.matching.pseudo_pairs import PseudoPairs, find_pseudo_pairs
 from spectragan.translator.matching.sparse_gap import Powers, fit_manifold
-from spectragan.translator.representation import DomainData
 from spectragan.translator.subspace import intrinsic_dimension
 
 N_COMPONENTS = 20  # in which the intrinsic dimension is counted

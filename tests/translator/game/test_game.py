@@ -5,10 +5,10 @@ from torch import nn
 
 from spectragan import CycleGANTranslator
 from spectragan.training.devices import seeded
+from spectragan.translator.domain_data import DomainData
 from spectragan.translator.game.setup import N_SPLIT, STEPS_PER_EPOCH, build_game
 from spectragan.translator.networks.conv import AdaptedConvTranslator
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
-from spectragan.translator.representation import DomainData
 
 N_SYNTHETIC, N_OBSERVED, N_PIXELS = 300, 200, 60
 

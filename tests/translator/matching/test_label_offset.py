@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from spectragan.datasets import make_mock_domains
-from spectragan.translator.base import memory_data
+from spectragan.translator.domain_data import memory_data
 from spectragan.translator.matching.mismatch import match_domains
 from spectragan.translator.matching.offset import Offset, likely_offset, settle_offset
 from spectragan.translator.networks.subspace import SubspaceTranslator

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spectragan.datasets import make_mock_domains
-from spectragan.translator.base import domain_data, memory_data
+from spectragan.translator.domain_data import domain_data, memory_data
 from spectragan.translator.matching.mismatch import LabelMismatch, match_domains, overlap_weights
 
 

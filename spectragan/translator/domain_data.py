@@ -1,15 +1,60 @@
-"""Training spectra that are larger than the memory: read in runs of rows, shuffled."""
+"""Spectra of one domain as numbers: in memory or, if they are larger, read in runs of rows."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 
+from spectragan.spectra import Spectra
 from spectragan.spectra.lazy import LazySpectra
 from spectragan.training.stored_rows import SAMPLE_ROWS, SAMPLE_VALUES, draw_runs
-from spectragan.translator.representation import DomainData, Rows
 from spectragan.translator.subspace import CHUNK_ROWS, mean_spectra, sum_spectra
+
+Rows = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class DomainData:
+    """Spectra of one domain, as numbers.
+
+    Attributes
+    ----------
+    flux : ndarray of shape (n_spectra, n_pixels)
+        Finite everywhere.
+    weights : ndarray of shape (n_spectra, n_pixels)
+        Inverse variances where they are known, else 0 or 1.
+    known : ndarray of bool of shape (n_spectra,)
+        Whether the errors of a spectrum are known.
+    exact : ndarray of bool of shape (n_spectra,)
+        Whether a spectrum has no noise.
+    """
+
+    flux: np.ndarray
+    weights: np.ndarray
+    known: np.ndarray
+    exact: np.ndarray
+
+    @property
+    def good(self) -> np.ndarray:
+        """Mask of shape (n_spectra, n_pixels): True where a pixel counts."""
+        return self.weights > 0
+
+    def __len__(self) -> int:
+        return len(self.flux)
+
+    def take(self, rows: slice | np.ndarray) -> "DomainData":
+        """Return some spectra."""
+        return DomainData(self.flux[rows], self.weights[rows], self.known[rows], self.exact[rows])
+
+    def blocks(self) -> Iterator[tuple[slice, "DomainData"]]:
+        """Yield all spectra at once: they are in memory anyway."""
+        yield slice(0, len(self)), self
+
+    def sample(self, rng: np.random.RandomState) -> "DomainData":
+        """Return all spectra; what doesn't fit into memory returns a part."""
+        return self
 
 
 class StoredDomain:
@@ -78,6 +123,42 @@ class StoredDomain:
 
 
 Domain = DomainData | StoredDomain
+
+
+def domain_data(spectra: Spectra) -> Domain:
+    """Return what training needs of `spectra`, as numbers.
+
+    Parameters
+    ----------
+    spectra : Spectra
+
+    Returns
+    -------
+    data : DomainData or StoredDomain
+        Lazy spectra stay where they are, unless they are few.
+    """
+    if isinstance(spectra, LazySpectra):
+        return StoredDomain(spectra, memory_data).smallest()
+    return memory_data(spectra)
+
+
+def memory_data(spectra: Spectra) -> DomainData:
+    """Return what training needs of `spectra` in memory.
+
+    Parameters
+    ----------
+    spectra : Spectra
+
+    Returns
+    -------
+    data : DomainData
+    """
+    return DomainData(
+        flux=spectra.filled(),
+        weights=np.asarray(spectra.ivar),
+        known=spectra.noise == "known",
+        exact=spectra.noise == "exact",
+    )
 
 
 def stored_means(domains: Sequence[Domain]) -> np.ndarray | None:

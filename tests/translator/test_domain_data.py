@@ -11,10 +11,9 @@ from spectragan import CycleGANTranslator, LazySpectra, LinearTranslator, MeanSh
 from spectragan.datasets import make_mock_domains
 from spectragan.training.rows import DomainBatches, DomainRows
 from spectragan.training.stored_rows import RUN_ROWS, draw_runs
-from spectragan.translator import stored_domain as module
-from spectragan.translator.base import domain_data, memory_data
+from spectragan.translator import domain_data as module
+from spectragan.translator.domain_data import StoredDomain, domain_data, memory_data, stored_means
 from spectragan.translator.representation import fit_head, fit_head_to_blocks
-from spectragan.translator.stored_domain import StoredDomain, stored_means
 from spectragan.translator.subspace import fit_subspace
 
 QUICK = {"max_epochs": 3, "warmup_epochs": 2, "steps_per_epoch": 10, "batch_size": 64}
@@ -160,8 +159,8 @@ def test_a_head_fitted_to_blocks_is_that_of_all_rows():
 SCRIPT = """
 import resource, numpy as np
 from spectragan import CycleGANTranslator, LazySpectra
-from spectragan.translator import stored_domain
-stored_domain.SAMPLE_VALUES = 2**19
+from spectragan.translator import domain_data
+domain_data.SAMPLE_VALUES = 2**19
 
 class Simulated:
     '''A file that would be too large: rows are made when they are read, always the same ones.'''
