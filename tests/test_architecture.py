@@ -15,7 +15,7 @@ import spectragan
 # The order of the packages: each may import those in the groups before its own. Packages of one
 # group don't see each other.
 ORDER = (
-    ("exceptions",),
+    ("exceptions", "rules"),
     ("files",),  # models as files: it knows classes by their names alone
     ("spectra",),
     ("training", "labels"),
@@ -29,7 +29,7 @@ LEFT_OF = {
     for index, group in enumerate(ORDER)
     for part in group
 }
-LEFT_OF["datasets"] = {"spectra", "exceptions"}
+LEFT_OF["datasets"] = {"spectra", "rules", "exceptions"}
 LEFT_OF["networks"] = {"translator"}  # the public face of the translator's networks
 
 # What each part may import from elsewhere, beside the standard library.
@@ -49,6 +49,7 @@ OUTSIDE = {
     "diagnostics": SCIENCE | {"astropy", "openTSNE", "matplotlib"},
     "datasets": SCIENCE | {"astropy"},
     "exceptions": set(),
+    "rules": {"numpy"},
     "networks": set(),
     # torch and skorch: for networks, inside functions, since `spectra` never sees them.
     "files": SCIENCE | {"astropy", "torch", "skorch"},

@@ -10,16 +10,19 @@ from sklearn.utils import Bunch
 
 from spectragan.datasets import instrument
 from spectragan.datasets.populations import (
+    COUNT,
     LABEL_NAMES,
+    LEAVE_OUT,
     POPULATION_MEAN,
-    check_count,
-    check_limits,
-    check_number,
+    SEED,
+    SNR,
+    SPLIT,
     check_triple,
     draw_reweighted_stars,
     draw_stars,
 )
 from spectragan.datasets.synthetic import SyntheticModel, miles_wavelength
+from spectragan.rules import check, count
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import make_rng
 from spectragan.spectra.steps.broadening import FWHM_PER_SIGMA
@@ -379,7 +382,7 @@ def draw_split(n_stars: int, spread: float, rng: np.random.Generator) -> np.ndar
 
 
 _MIN_SCALE = 0.2
-_MIN_PIXELS, _MAX_PIXELS = 16, 3111
+_PIXELS = count(16, 3111, remedy=LEAVE_OUT)
 # A single number can't move all labels alike: no population of real stars is one standard
 # deviation hotter, denser and richer in metals at once.
 _SHIFT_DIRECTION = np.array([1.0, 0.5, 0.5])
@@ -496,14 +499,14 @@ def make_mock_domains(
     >>> pair.synthetic.shape, pair.observed.shape, pair.observed_truth.shape
     ((100, 300), (150, 300), (150, 300))
     """
-    n_synthetic = check_count(n_synthetic, "n_synthetic")
-    n_observed = check_count(n_observed, "n_observed")
-    n_pixels = check_count(n_pixels, "n_pixels", _MIN_PIXELS, _MAX_PIXELS)
-    split = check_number(split, "split", 0.0)
+    n_synthetic = check(n_synthetic, "n_synthetic", COUNT)
+    n_observed = check(n_observed, "n_observed", COUNT)
+    n_pixels = check(n_pixels, "n_pixels", _PIXELS)
+    split = check(split, "split", SPLIT)
     shift = check_triple(label_shift, "label_shift", _SHIFT_DIRECTION)
     scale = check_triple(label_scale, "label_scale", np.ones(3), _MIN_SCALE)
-    snr = check_limits(snr, "snr")
-    gap = draw_gap(n_pixels, check_count(gap_seed, "gap_seed", 0))
+    snr = check(snr, "snr", SNR)
+    gap = draw_gap(n_pixels, check(gap_seed, "gap_seed", SEED))
 
     rng_synthetic, rng_observed, rng_split, rng_noise = make_rng(random_state).spawn(4)
     labels_synthetic = draw_stars(n_synthetic, rng_synthetic)

@@ -14,7 +14,8 @@ from scipy.constants import atomic_mass, c, k
 from sklearn.utils import Bunch
 
 from spectragan.datasets import instrument
-from spectragan.datasets.populations import check_count, check_limits, check_number
+from spectragan.datasets.populations import COUNT, LEAVE_OUT, SEED, SNR, SPLIT
+from spectragan.rules import check, count, number
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import make_rng
 
@@ -223,8 +224,9 @@ _BROADENING_SCATTER = 0.3  # km/s
 _CONTINUUM_DEGREE = 4
 _CONTINUUM_RMS = 0.001
 _PIXELS_PER_BAD_COLUMN = 400
-_MIN_PIXELS, _MAX_PIXELS = 200, 8000
-_MIN_ELEMENTS = 2
+_PIXELS = count(200, 8000, remedy=LEAVE_OUT)
+_N_ELEMENTS = count(2, len(ELEMENTS), remedy=LEAVE_OUT)
+_SHARE = number(0, 1, closed="both", remedy=LEAVE_OUT)
 _COMMON_SCATTER, _OWN_SCATTER = 0.08, 0.12  # dex; together 0.144
 
 _DESCR = """Synthetic spectra that lack lines, observed ones that have them, with known truth
@@ -412,18 +414,19 @@ def make_line_domains(
     >>> int(pair.lines["missing"].sum()), len(pair.lines)
     (15, 50)
     """
-    n_synthetic = check_count(n_synthetic, "n_synthetic")
-    n_observed = check_count(n_observed, "n_observed")
-    n_pixels = check_count(n_pixels, "n_pixels", _MIN_PIXELS, _MAX_PIXELS)
-    n_elements = check_count(n_elements, "n_elements", _MIN_ELEMENTS, len(ELEMENTS))
-    n_lines = check_count(n_pixels // 10 if n_lines is None else n_lines, "n_lines", n_elements)
-    masked_fraction = check_number(masked_fraction, "masked_fraction", 0.0, 1.0)
-    split = check_number(split, "split", 0.0)
-    snr = check_limits(snr, "snr")
+    n_synthetic = check(n_synthetic, "n_synthetic", COUNT)
+    n_observed = check(n_observed, "n_observed", COUNT)
+    n_pixels = check(n_pixels, "n_pixels", _PIXELS)
+    n_elements = check(n_elements, "n_elements", _N_ELEMENTS)
+    n_lines = n_pixels // 10 if n_lines is None else n_lines
+    n_lines = check(n_lines, "n_lines", count(n_elements, remedy=LEAVE_OUT))
+    masked_fraction = check(masked_fraction, "masked_fraction", _SHARE)
+    split = check(split, "split", SPLIT)
+    snr = check(snr, "snr", SNR)
 
     rngs = make_rng(random_state).spawn(5)
     if gap_seed is not None:
-        rngs[0] = np.random.default_rng(check_count(gap_seed, "gap_seed", 0))
+        rngs[0] = np.random.default_rng(check(gap_seed, "gap_seed", SEED))
     gap = _draw_gap(n_pixels, n_elements, n_lines, masked_fraction, rngs[0])
     labels_synthetic = _draw_labels(n_synthetic, n_elements, rngs[1])
     labels_observed = _draw_labels(n_observed, n_elements, rngs[2])

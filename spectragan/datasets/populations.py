@@ -1,6 +1,5 @@
 """Where labels of simulated stars come from, and checks of what the makers are asked for."""
 
-import numbers
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -9,13 +8,15 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
-from spectragan.spectra.checks import is_number
+from spectragan.rules import count, number, pair
 
 __all__ = [
+    "COUNT",
     "LABEL_NAMES",
-    "check_count",
-    "check_limits",
-    "check_number",
+    "LEAVE_OUT",
+    "SEED",
+    "SNR",
+    "SPLIT",
     "check_triple",
     "draw_reweighted_stars",
     "draw_stars",
@@ -209,35 +210,16 @@ def _draw_until(
     return np.concatenate(kept)[:n_stars] if kept else np.empty((0, 3))
 
 
-_DEFAULT = "leave it out for the default"
-
-
-def check_count(value: Any, name: str, low: int = 1, high: int | None = None) -> int:
-    """Return an integer within limits, or raise one sentence."""
-    is_integer = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_integer or value < low or (high is not None and value > high):
-        limits = f">= {low}" if high is None else f"from {low} to {high}"
-        raise ValueError(f"`{name}` must be an integer {limits}; got {value!r}; {_DEFAULT}.")
-    return int(value)
-
-
-def check_limits(value: Any, name: str) -> tuple[float, float]:
-    """Return two positive numbers, the lower first, or raise one sentence."""
-    limits = _numbers(value)
-    if limits.shape != (2,) or not np.isfinite(limits).all() or not 0 < limits[0] <= limits[1]:
-        raise ValueError(
-            f"`{name}` must be two numbers, 0 < lowest <= highest; got {value!r}; "
-            "use (100, 100) for one value."
-        )
-    return float(limits[0]), float(limits[1])
-
-
-def check_number(value: Any, name: str, low: float, high: float = np.inf) -> float:
-    """Return a finite number within limits, or raise one sentence."""
-    if not is_number(value) or not low <= value <= high:
-        limits = f">= {low:g}" if np.isinf(high) else f"from {low:g} to {high:g}"
-        raise ValueError(f"`{name}` must be a number {limits}; got {value!r}; {_DEFAULT}.")
-    return float(value)
+LEAVE_OUT = "leave it out for the default"
+COUNT = count(remedy=LEAVE_OUT)
+SEED = count(0, remedy=LEAVE_OUT)
+SPLIT = number(closed="left", text="a number >= 0", remedy=LEAVE_OUT)
+SNR = pair(
+    number(),
+    "two numbers, 0 < lowest <= highest",
+    ascending=True,
+    remedy="use (100, 100) for one value",
+)
 
 
 def check_triple(value: Any, name: str, direction: np.ndarray, low: float = -np.inf) -> np.ndarray:
@@ -249,7 +231,7 @@ def check_triple(value: Any, name: str, direction: np.ndarray, low: float = -np.
         limit = "" if np.isinf(low) else f" >= {low:g}"
         raise ValueError(
             f"`{name}` must be one finite number{limit} or three, for teff, logg and feh; "
-            f"got {value!r}; {_DEFAULT}."
+            f"got {value!r}; {LEAVE_OUT}."
         )
     return array
 

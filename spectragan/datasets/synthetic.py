@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
-from spectragan.datasets.populations import LABEL_NAMES, check_count, draw_stars
+from spectragan.datasets.populations import COUNT, LABEL_NAMES, draw_stars
 from spectragan.datasets.storage import load_arrays
 from spectragan.exceptions import LabelExtrapolationWarning
+from spectragan.rules import check, one_of
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import make_rng
 
@@ -23,7 +24,13 @@ model), without molecular bands; flux divided by its median; wavelengths in air,
 angstrom in steps of 0.9. The model came with Doppler (Nidever et al. 2021,
 doi:10.5281/zenodo.4906680, MIT licence).
 """
-_OUTSIDE = ("warn", "raise", "ignore")
+_OUTSIDE = one_of(
+    "warn",
+    "raise",
+    "ignore",
+    text="one of ('warn', 'raise', 'ignore')",
+    remedy="'warn' is the default",
+)
 
 
 def miles_wavelength() -> np.ndarray:
@@ -79,10 +86,7 @@ class SyntheticModel:
     """
 
     def __init__(self, wavelength: Any = None, *, outside: str = "warn") -> None:
-        if outside not in _OUTSIDE:
-            raise ValueError(
-                f"`outside` must be one of {_OUTSIDE}; got {outside!r}; 'warn' is the default."
-            )
+        check(outside, "outside", _OUTSIDE)
         arrays = load_arrays("cannon_coolstars_miles_resolution")
         grid = _check_wavelength(wavelength, arrays["wave_air"])
         self.outside = outside
@@ -294,7 +298,7 @@ def make_synthetic_spectra(
     """
     model = SyntheticModel()
     if labels is None:
-        n_samples = check_count(n_samples, "n_samples")
+        n_samples = check(n_samples, "n_samples", COUNT)
         labels = draw_stars(n_samples, make_rng(random_state))
     labels = check_labels(labels).copy()
     flux = model.predict(labels)

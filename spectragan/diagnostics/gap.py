@@ -14,8 +14,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.svm import SVC
 
 from spectragan.diagnostics.projection import joint_scores, scale_within
+from spectragan.rules import check, count
 from spectragan.spectra import Spectra
-from spectragan.spectra.checks import check_count
 from spectragan.spectra.inputs import check_set, draw_seed, make_rng
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.spectra.noise import match_noise, relative_weights
@@ -352,9 +352,9 @@ def gap_scores(
     >>> scores.auc > 0.9 > scores.auc_null
     True
     """
-    check_count(n_permutations, "n_permutations")
-    check_count(n_directions, "n_directions")
-    check_count(max_samples, "max_samples", minimum=10)
+    check(n_permutations, "n_permutations", count())
+    check(n_directions, "n_directions", count())
+    check(max_samples, "max_samples", count(10))
     b = check_set(b, "b")
     a, b = _seen(check_set(a, "a", like=b), b)
     rng = make_rng(random_state)
@@ -362,7 +362,7 @@ def gap_scores(
     a, b, matched = match_noise(a, b, rng)
     if n_components is None:
         n_components = N_COMPONENTS_MATCHED if matched else N_COMPONENTS_UNMATCHED
-    scores_a, scores_b = _scores(a, b, check_count(n_components, "n_components"), rng)
+    scores_a, scores_b = _scores(a, b, check(n_components, "n_components", count()), rng)
     values = _compare(scores_a, scores_b, n_permutations, n_directions, rng)
     return GapScores(**values, n_components=scores_a.shape[1], noise_matched=matched)
 

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.rules import check, number
 from spectragan.spectra import Spectra, check_domain
-from spectragan.spectra.checks import check_between
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.domain_data import memory_data
@@ -185,7 +185,8 @@ def _check_noise(X: Spectra, reference: Spectra) -> None:
 
 
 def _check_rate(rate: Any, n_reference: int) -> None:
-    needed = least_reference(check_between(rate, "false_alarm_rate", 0, 1, "0.01 is usual"))
+    rule = number(0, 1, remedy="0.01 is usual")
+    needed = least_reference(check(rate, "false_alarm_rate", rule))
     if n_reference < needed:
         raise ValueError(
             f"`reference` must hold at least {needed} usable spectra for a `false_alarm_rate` of "

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from numbers import Real
 from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from spectragan.diagnostics.projection import joint_scores, standardise
+from spectragan.rules import check, count, number, one_of
 from spectragan.spectra import Spectra, concatenate
-from spectragan.spectra.checks import check_count
 from spectragan.spectra.inputs import check_latents, check_set, draw_seed, make_rng
 from spectragan.spectra.noise import lend_noise, relative_weights
 from spectragan.spectra.summary import SummaryMixin
@@ -123,11 +122,7 @@ def named_sets(sets: Mapping[str, Any], latents: Mapping[str, Any] | None, panel
 
 def _check_panel(panel: Panel, sets: MapSets) -> None:
     """Raise unless both sets of a panel are there."""
-    if panel.space not in ("spectra", "latents"):
-        raise ValueError(
-            f"`space` of a panel must be 'spectra' or 'latents'; got {panel.space!r}; "
-            "choose one of them."
-        )
+    check(panel.space, "panel.space", one_of("spectra", "latents"))
     there = sets.rows_of(panel.space)
     for name in (panel.first, panel.second):
         if name not in there:
@@ -487,10 +482,9 @@ def tsne_gap(
         ("n_neighbors", n_neighbors),
         ("n_iter", n_iter),
     ):
-        check_count(value, name)
-    check_count(max_samples, "max_samples", minimum=10)
-    if not isinstance(perplexity, Real) or not perplexity > 1:
-        raise ValueError(f"`perplexity` must be > 1; got {perplexity!r}; try 30.")
+        check(value, name, count())
+    check(max_samples, "max_samples", count(10))
+    check(perplexity, "perplexity", number(1, text="> 1", remedy="try 30"))
     rng = make_rng(random_state)
     if _is_mapping_form(source, X_synthetic, X_observed, latents, panels):
         sets = same_rows(named_sets(source, latents, panels), max_samples, rng)

@@ -1,10 +1,8 @@
 """`SpectrumEmulator`: labels in, spectrum out, fast and differentiable."""
 
 from collections.abc import Callable, Sequence
-from math import inf
-from numbers import Integral
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -18,53 +16,17 @@ from spectragan.emulator.training import EmulatorSettings, TrunkSettings, fit_em
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
 from spectragan.labels import column_units, label_array, named_columns, warn_outside
+from spectragan.rules import VERBOSE, Rules, check_all, count, counts, number
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.axis import same_axis
-from spectragan.spectra.checks import check_between, check_verbose, is_masked
+from spectragan.spectra.checks import is_masked
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.noise import noise_variance
 from spectragan.training.devices import resolve_device, seeded
 from spectragan.training.inference import map_padded
 from spectragan.training.resuming import open_fit
 
-LOWEST = {"n_components": 1, "n_centers": 2, "max_epochs": 0, "batch_size": 1}
-
-
-def check_parameters(estimator: Any) -> None:
-    """Raise one sentence about the first parameter that is out of its range.
-
-    Parameters
-    ----------
-    estimator : SpectrumEmulator
-
-    Raises
-    ------
-    ValueError
-        If a count is no integer or too small, or a share or a rate is out of range.
-    """
-    for name, lowest in LOWEST.items():
-        value = getattr(estimator, name)
-        if not _is_integer(value) or value < lowest:
-            raise ValueError(
-                f"`{name}` must be an integer >= {lowest}; got {value!r}; the default is a good "
-                "start."
-            )
-    sizes = estimator.hidden
-    if not isinstance(sizes, list | tuple) or not all(
-        _is_integer(size) and size >= 1 for size in sizes
-    ):
-        raise ValueError(
-            f"`hidden` must be a sequence of integers >= 1; got {sizes!r}; (300, 300) is a good "
-            "start."
-        )
-    fraction, rate = estimator.validation_fraction, estimator.learning_rate
-    check_between(fraction, "validation_fraction", 0.0, 1.0, "0.1 is a good start")
-    check_between(rate, "learning_rate", 0.0, inf, "3e-3 is a good start")
-    check_verbose(estimator.verbose)
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
+GOOD = "the default is a good start"
 
 
 def training_settings(estimator: Any, device: torch.device) -> EmulatorSettings:
@@ -296,6 +258,17 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
     (5, 20, 2)
     """
 
+    _rules: ClassVar[Rules] = {
+        "n_components": count(1, remedy=GOOD),
+        "n_centers": count(2, remedy=GOOD),
+        "max_epochs": count(0, remedy=GOOD),
+        "batch_size": count(1, remedy=GOOD),
+        "hidden": counts(remedy="(300, 300) is a good start"),
+        "validation_fraction": number(0, 1, remedy="0.1 is a good start"),
+        "learning_rate": number(remedy="3e-3 is a good start"),
+        "verbose": VERBOSE,
+    }
+
     def __init__(
         self,
         n_components: int = 128,
@@ -358,7 +331,7 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         CheckpointWarning
             If a checkpoint can't be written or read; training goes on.
         """
-        check_parameters(self)
+        check_all(vars(self), self._rules)
         device = resolve_device(self.device)
         labels, spectra = self._read_training(X, y)
         good = spectra.ivar > 0

@@ -18,7 +18,7 @@ from spectragan.files.saving import SaveMixin
 from spectragan.fitting.errors import calibrate, hold_out, translation_covariance
 from spectragan.fitting.fitter import LabelFit, join_fits
 from spectragan.fitting.machine import FitterMachine, is_fitted, members_of, thaw
-from spectragan.fitting.parameters import check_parameters
+from spectragan.fitting.parameters import RULES, check_nuisances
 from spectragan.fitting.results import (
     log_probability,
     make_table,
@@ -26,6 +26,7 @@ from spectragan.fitting.results import (
     unit_cube_to_prior,
 )
 from spectragan.labels import named_columns, target_labels
+from spectragan.rules import check_all
 from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_unit
@@ -168,6 +169,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     ((50, 3), (50, 3))
     """
 
+    _rules = RULES
+
     def __init__(
         self,
         emulator: Any = None,
@@ -225,7 +228,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         ValueError
             If a parameter breaks its rule, or fewer than 10 spectra could be fitted.
         """
-        check_parameters(self)
+        check_nuisances(self.nuisances)
+        check_all(vars(self), self._rules)
         emulator = thaw(self.emulator)
         if not is_fitted(emulator):
             self._train(X, y, emulator)

@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.spectra.checks import check_count, check_verbose
+from spectragan.rules import VERBOSE, count, number, one_of
 
 NUISANCES = ("velocity", "broadening", "continuum")
 SHIFTS = NUISANCES[:2]  # fitted as parameters; the continuum is solved for
 DEFAULT_BOUNDS = {"velocity": (-100.0, 100.0), "broadening": (0.0, 50.0)}  # km/s
-SPLITS = ("fit", "encode")
 TABLE_COLUMNS = (
     "chi2",
     "dof",
@@ -20,42 +19,13 @@ TABLE_COLUMNS = (
     "outside_hull",
     "bad_chi2",
 )
-
-
-def check_parameters(fitter: Any) -> None:
-    """Raise one sentence about the first parameter that breaks its rule.
-
-    Parameters
-    ----------
-    fitter : ParameterFitter
-
-    Raises
-    ------
-    TypeError
-        If `nuisances` isn't a sequence of words, or `bounds` or `priors` no dict.
-    ValueError
-        If a word is unknown or a number is out of range.
-    """
-    check_nuisances(fitter.nuisances)
-    check_verbose(fitter.verbose)
-    for name in ("n_starts", "max_steps", "chunk_size"):
-        check_count(getattr(fitter, name), name)
-    if not isinstance(fitter.continuum_degree, int | np.integer) or fitter.continuum_degree < 0:
-        raise ValueError(
-            f"`continuum_degree` must be an integer >= 0; got {fitter.continuum_degree!r}; 3 is a "
-            "good start."
-        )
-    if fitter.split not in SPLITS:
-        raise ValueError(
-            f'`split` must be "fit" or "encode"; got {fitter.split!r}; "fit" propagates its error.'
-        )
-    inflation = fitter.err_inflation
-    number = isinstance(inflation, int | float | np.number) and not isinstance(inflation, bool)
-    if inflation != "auto" and not (number and np.isfinite(inflation) and inflation > 0):
-        raise ValueError(
-            f'`err_inflation` must be "auto" or a number > 0; got {inflation!r}; 1 leaves errors '
-            "as they are."
-        )
+RULES = {
+    "verbose": VERBOSE,
+    **dict.fromkeys(("n_starts", "max_steps", "chunk_size"), count()),
+    "continuum_degree": count(0, remedy="3 is a good start"),
+    "split": one_of("fit", "encode", text='"fit" or "encode"', remedy='"fit" propagates its error'),
+    "err_inflation": one_of("auto", text='"auto"', remedy="1 leaves errors as they are") | number(),
+}
 
 
 def check_nuisances(nuisances: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,8 +27,8 @@ from spectragan.lines.table import (
     group_owners,
     make_line_table,
 )
+from spectragan.rules import NONE, Rules, check_all, count, number
 from spectragan.spectra import Spectra
-from spectragan.spectra.checks import check_between, check_count
 from spectragan.spectra.inputs import check_set
 from spectragan.spectra.steps.broadening import FWHM_PER_SIGMA
 from spectragan.translator.observed import ObservedEmulator, count_pixels
@@ -242,6 +242,13 @@ class LineAttribution:
     ['wavelength', 'width', 'depth', 'label']
     """
 
+    _rules: ClassVar[Rules] = {
+        "n_folds": count(2),
+        "continuum_degree": count(-1),
+        "fdr": number(0, 1, remedy="0.05 is usual"),
+        "line_fwhm": number(remedy="None estimates it") | NONE,
+    }
+
     def __init__(
         self,
         emulator: Any,
@@ -263,11 +270,7 @@ class LineAttribution:
         self._translated = ObservedEmulator(emulator, translator)
         self.label_names_ = tuple(emulator.label_names_)
         self._candidates = choose_owners(self.label_names_, owners)
-        check_count(n_folds, "n_folds", minimum=2)
-        check_count(continuum_degree, "continuum_degree", minimum=-1)
-        check_between(fdr, "fdr", 0.0, 1.0, "0.05 is usual")
-        if line_fwhm is not None:
-            check_between(line_fwhm, "line_fwhm", 0.0, np.inf, "None estimates it")
+        check_all(vars(self), self._rules)
 
     def __repr__(self) -> str:
         return f"LineAttribution({self.emulator!r}, {self.translator!r})"

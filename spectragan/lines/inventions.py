@@ -11,8 +11,8 @@ from sklearn.linear_model import LogisticRegression
 
 from spectragan.lines.slopes import extra_scatter, line_averages, smooth_rows, without_continuum
 from spectragan.lines.table import LEAST_SIGMA, Peak, estimate_sigma, find_peaks
+from spectragan.rules import check, count, number
 from spectragan.spectra import Spectra
-from spectragan.spectra.checks import check_between, check_count
 from spectragan.spectra.inputs import check_latents, check_set, make_rng
 from spectragan.spectra.noise import lend_noise
 from spectragan.spectra.steps.broadening import FWHM_PER_SIGMA
@@ -413,8 +413,8 @@ def find_inventions(
     >>> bool(found.pixels[100])
     True
     """
-    check_between(fdr, "fdr", 0.0, 1.0, "0.05 is usual")
-    check_count(n_bootstrap, "n_bootstrap", minimum=20)
+    check(fdr, "fdr", number(0, 1, remedy="0.05 is usual"))
+    check(n_bootstrap, "n_bootstrap", count(20))
     rng = make_rng(random_state)
     sets = _read(translator, synthetic, translated, observed, rng)
     sigma = _sigma(sets[1], line_fwhm)
@@ -522,7 +522,8 @@ def _latents(translator: Any, spectra: Spectra, used: np.ndarray) -> np.ndarray:
 def _sigma(translated: Spectra, line_fwhm: float | None) -> float:
     """Return how wide a line is, in pixels."""
     if line_fwhm is not None:
-        width = check_between(line_fwhm, "line_fwhm", 0.0, translated.shape[1], "None estimates it")
+        rule = number(0, translated.shape[1], remedy="None estimates it")
+        width = check(line_fwhm, "line_fwhm", rule)
         return max(LEAST_SIGMA, width / FWHM_PER_SIGMA)
     # Of derivatives, so that the continuum doesn't count; for these the square is a third.
     slope = np.gradient(translated.filled().mean(axis=0, dtype=float))

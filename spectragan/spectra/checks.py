@@ -1,6 +1,5 @@
-"""Checks of what makes up `Spectra`, and of numbers; every message says the rule and the remedy."""
+"""Checks of what makes up `Spectra`; every message says the rule and the remedy."""
 
-import numbers
 import warnings
 from collections.abc import Mapping
 from functools import partial
@@ -11,9 +10,10 @@ import numpy as np
 from astropy.utils.masked import Masked
 
 from spectragan.exceptions import NaNFluxWarning
+from spectragan.rules import one_of
 
 NOISE_WORDS = ("known", "exact", "unknown")
-MEDIA = ("air", "vacuum", None)
+MEDIUM = one_of("air", "vacuum", None, remedy="say which wavelengths these are")
 
 
 def check_flux(flux: Any) -> tuple[np.ndarray, u.UnitBase, np.ndarray | None]:
@@ -208,15 +208,6 @@ def check_meta(meta: Any, n_rows: int) -> dict[str, Any] | None:
     return dict(meta) or None
 
 
-def check_medium(medium: Any) -> None:
-    """Raise unless medium is "air", "vacuum" or None."""
-    if medium not in MEDIA:
-        raise ValueError(
-            f"`medium` must be 'air', 'vacuum' or None; got {medium!r}; "
-            "say which wavelengths these are."
-        )
-
-
 def drop_nonfinite(flux: np.ndarray, ivar: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Set non-finite flux to 0 with ivar 0; warn about those that weren't masked already."""
     if all_finite(flux):
@@ -300,55 +291,3 @@ def first_true(mask: np.ndarray) -> tuple[int, int]:
     """Return the row and column of the first True of a 2-D mask."""
     row, pixel = np.unravel_index(np.argmax(mask), mask.shape)
     return int(row), int(pixel)
-
-
-def check_count(value: Any, name: str, *, minimum: int = 1) -> int:
-    """Return `value` if it is an integer of at least `minimum`.
-
-    Raises
-    ------
-    ValueError
-        If `value` is not such an integer.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < minimum:
-        raise ValueError(
-            f"`{name}` must be an integer >= {minimum}; got {value!r}; give a larger whole number."
-        )
-    return int(value)
-
-
-def is_number(value: Any) -> bool:
-    """Return whether a value is a finite real number, and no boolean."""
-    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    return real and bool(np.isfinite(value))
-
-
-def check_between(value: Any, name: str, low: float, high: float, remedy: str) -> float:
-    """Return `value` if it is a number between `low` and `high`, which may be infinite.
-
-    Raises
-    ------
-    ValueError
-        If `value` is no such number.
-    """
-    if not is_number(value) or not low < value < high:
-        rule = (
-            f"finite number > {low:g}" if np.isinf(high) else f"number between {low:g} and {high:g}"
-        )
-        raise ValueError(f"`{name}` must be a {rule}; got {value!r}; {remedy}.")
-    return float(value)
-
-
-def check_verbose(value: Any) -> None:
-    """Raise unless `value` says whether to show progress bars.
-
-    Raises
-    ------
-    ValueError
-        If `value` is neither an integer >= 0 nor a boolean.
-    """
-    if not isinstance(value, (bool, np.bool_, int, np.integer)) or value < 0:
-        raise ValueError(
-            f"`verbose` must be an integer >= 0 or a boolean; got {value!r}; 0 shows no progress "
-            "bar."
-        )

@@ -5,6 +5,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from spectragan.rules import check
 from spectragan.spectra import checks as validation
 from spectragan.spectra.axis import ascending_angstrom, is_descending, pixel_indices, select_axis
 from spectragan.spectra.rows import row_index, take_rows
@@ -99,7 +100,7 @@ class Spectra(FactsMixin):
         values, unit, mask = validation.check_flux(flux)
         n_rows, n_pixels = values.shape
         axis = validation.check_axis(wavelength, n_pixels)
-        validation.check_medium(medium)
+        check(medium, "medium", validation.MEDIUM)
         words = validation.check_noise(noise, n_rows, ivar is not None)
         if ivar is None:
             weights = np.broadcast_to(np.ones((), values.dtype), values.shape)

@@ -10,6 +10,7 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.exceptions import NaNFluxWarning
+from spectragan.rules import check, count
 from spectragan.spectra import checks as validation
 from spectragan.spectra.axis import ascending_angstrom
 from spectragan.spectra.container import Spectra
@@ -187,7 +188,7 @@ class LazySpectra(Spectra):
                 f"`ivar` must have the shape of flux, {(n_rows, n_pixels)}; got "
                 f"{tuple(ivar.shape)}; store one value per pixel."
             )
-        validation.check_medium(medium)
+        check(medium, "medium", validation.MEDIUM)
         self._unit = validation.unit_of(flux) if unit is None else u.Unit(unit)
         self._stored = validation.without_units(flux, ivar, self._unit)
         self._rows = range(n_rows)
@@ -282,7 +283,7 @@ class LazySpectra(Spectra):
         ValueError
             If `size` isn't an integer of at least 1.
         """
-        size = self.block_rows if size is None else validation.check_count(size, "size")
+        size = self.block_rows if size is None else check(size, "size", count())
         spans = read_spans(self._stored, self._rows, size)
         return (
             read[start : start + size]

@@ -23,13 +23,15 @@ from spectragan.exceptions import (
     SkippedFileWarning,
     SpectrumFileError,
 )
-from spectragan.spectra.checks import check_count, check_medium, check_verbose
+from spectragan.rules import VERBOSE, check, count, one_of
+from spectragan.spectra.checks import MEDIUM
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.formats.one_file import KNOWN, read_file
 from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line
 from spectragan.spectra.formats.registry import named, nearest
 from spectragan.spectra.joining import concatenate, grid_difference
 
+ERRORS = one_of("raise", "skip", remedy="skip reads the files that can be read")
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 # What one file gives: its spectra and the number of NaN that no mask announces, or why not.
 Outcome = tuple[Spectra, int] | SpectrumFileError
@@ -132,15 +134,16 @@ def read_spectra(
     >>> s.meta["id"], s.mask.tolist()
     (['star'], [[False, False, True]])
     """
-    _check_words(errors, format)
-    check_verbose(verbose)
-    check_medium(medium)
+    _check_format(format)
+    check(errors, "errors", ERRORS)
+    check(verbose, "verbose", VERBOSE)
+    check(medium, "medium", MEDIUM)
     options = ReadOptions(
         Path(), visits, arm, medium, _unit(wavelength_unit), _unit(flux_unit), checksum
     )
     files = find_files(paths)
     jobs = [(replace(options, path=path), format) for path in files]
-    results, failures = _collect(jobs, errors, check_count(n_jobs, "n_jobs"), verbose)
+    results, failures = _collect(jobs, errors, check(n_jobs, "n_jobs", count()), verbose)
     if not results:
         raise failures[0][1]
     _report(failures, len(files), [(path, n) for path, (_, n) in results if n])
@@ -148,12 +151,7 @@ def read_spectra(
     return (spectra, _skipped_table(failures)) if return_skipped else spectra
 
 
-def _check_words(errors: str, format: str | None) -> None:
-    if errors not in ("raise", "skip"):
-        raise ValueError(
-            f"`errors` must be 'raise' or 'skip'; got {errors!r}; "
-            "skip reads the files that can be read."
-        )
+def _check_format(format: str | None) -> None:
     if format is not None and not isinstance(format, str):
         raise TypeError(f"`format` must be a name or None; got {type(format).__name__}; {KNOWN}.")
     if format is None or named(format):

@@ -6,6 +6,7 @@ import astropy.units as u
 import numpy as np
 from specutils import Spectrum, SpectrumCollection, SpectrumList
 
+from spectragan.rules import check, one_of
 from spectragan.spectra.axis import is_descending
 from spectragan.spectra.specutils_words import (
     UNCERTAINTIES,
@@ -47,10 +48,7 @@ def to_specutils(
     """
     makers = {"list": _to_list, "stacked": _to_stacked, "collection": _to_collection}
     for name, value, words in (("kind", kind, makers), ("uncertainty", uncertainty, UNCERTAINTIES)):
-        if value not in words:
-            raise ValueError(
-                f"`{name}` must be one of {', '.join(words)}; got {value!r}; choose one of them."
-            )
+        check(value, name, one_of(*words, text=f"one of {', '.join(words)}"))
     return makers[kind](spectra, uncertainty, template)
 
 

@@ -3,7 +3,7 @@
 from copy import copy
 from functools import wraps
 from inspect import unwrap
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.files.saving import SaveMixin
+from spectragan.rules import Rules, check_all
 from spectragan.spectra.axis import ascending_angstrom
 from spectragan.spectra.checks import check_axis
 from spectragan.spectra.container import Spectra
@@ -112,8 +113,11 @@ class BaseSpectraTransformer(SpectraOutputMixin, SaveMixin, TransformerMixin, Ba
     """A step of a pipeline that takes spectra and gives spectra.
 
     A subclass writes `_learn(spectra)`, called by `fit`, and `_apply(spectra)`, which returns
-    the transformed `Spectra`.
+    the transformed `Spectra`. `_rules` has the rule of every parameter that no spectra are needed
+    to check.
     """
+
+    _rules: ClassVar[Rules] = {}
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Check the parameters and learn the grid of the spectra.
@@ -136,6 +140,7 @@ class BaseSpectraTransformer(SpectraOutputMixin, SaveMixin, TransformerMixin, Ba
             If a parameter is out of range, needs wavelengths that `X` doesn't have, or all
             pixels of `X` are masked.
         """
+        check_all(vars(self), self._rules)
         self._learn(validate_spectra(self, X, reset=True))
         return self
 
@@ -163,7 +168,7 @@ class BaseSpectraTransformer(SpectraOutputMixin, SaveMixin, TransformerMixin, Ba
         return like_input(self._apply(validate_spectra(self, X, reset=False)), X)
 
     def _learn(self, spectra: Spectra) -> None:
-        """Check parameters and set the attributes that `transform` needs."""
+        """Check what spectra are needed for, and set the attributes that `transform` needs."""
         raise NotImplementedError
 
     def _apply(self, spectra: Spectra) -> Spectra:
@@ -226,14 +231,6 @@ def angstrom_grid(spectra: Spectra, name: str) -> np.ndarray:
             f"{name} needs spectra with wavelengths; got none; pass Spectra with their wavelength."
         )
     return spectra.wavelength.value
-
-
-def check_number(value: Any, name: str, rule: str, remedy: str, *, low: float = 0) -> float:
-    """Return a number that is greater than `low`, or raise one sentence."""
-    good = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not good or not value > low:
-        raise ValueError(f"`{name}` must be {rule}; got {value!r}; {remedy}.")
-    return float(value)
 
 
 def unit_factor(spectra: Spectra, unit: u.UnitBase, estimator: BaseEstimator) -> float:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -12,11 +12,11 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.files.saving import SaveMixin
 from spectragan.labels import column_units, named_columns, target_labels
+from spectragan.rules import NONE, VERBOSE, Rules, check_all, count, counts, number, pair
 from spectragan.spectra import Spectra, validate_spectra
 from spectragan.spectra.inputs import check_unit
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.starnet.inputs import (
-    check_parameters,
     fit_scaling,
     in_memory_if_few,
     sample_of,
@@ -38,6 +38,8 @@ from spectragan.training.streaming import BATCH_ROWS, holds_dask, row_chunks, wr
 
 MIN_SPECTRA = 2  # one to train on, one held out
 NO_LABELS = "call fit(spectra, labels)"
+
+GOOD = "the default is a good start"
 
 
 class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
@@ -154,6 +156,24 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
     True
     """
 
+    _rules: ClassVar[Rules] = {
+        **dict.fromkeys(("n_members", "max_epochs", "batch_size"), count(remedy=GOOD)),
+        "filters": counts(fewest=1, remedy="use (4, 16) if in doubt"),
+        "hidden": counts(fewest=1, remedy="use (256, 128) if in doubt"),
+        "noise_scale": number(closed="left", remedy=GOOD),
+        "masked_fraction": number(0, 1, closed="left", remedy=GOOD),
+        "learning_rate": number(remedy=GOOD),
+        "validation_fraction": number(0, 1, remedy=GOOD),
+        "snr": NONE
+        | pair(
+            number(),
+            "a pair (lowest, highest) of numbers > 0 in ascending order",
+            ascending=True,
+            remedy="use the signal-to-noise ratios of the spectra to predict",
+        ),
+        "verbose": VERBOSE,
+    }
+
     def __init__(
         self,
         n_members: int = 3,
@@ -223,7 +243,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
             If a checkpoint can't be written or read; training goes on.
         """
         self.__dict__.pop("nets_", None)  # what was fitted before is gone, whatever happens now
-        check_parameters(self.get_params(deep=False))
+        check_all(vars(self), self._rules)
         device = resolve_device(self.device)
         spectra, labels = self._read_training(X, y)
         checkpoints = open_fit(self, {"spectra": spectra, "labels": labels}, resume=resume)

@@ -3,14 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 import torch
 
 from spectragan.spectra import LazySpectra, Spectra
-from spectragan.spectra.checks import check_verbose, is_number
 from spectragan.spectra.noise import noise_variance
 from spectragan.starnet.training import Augmentation, StarNetSettings, bridge_gaps
 from spectragan.training.rows import TensorRows
@@ -128,66 +126,6 @@ def training_settings(estimator: Any, device: torch.device) -> StarNetSettings:
         device=device,
         verbose=estimator.verbose,
     )
-
-
-def check_parameters(parameters: dict[str, Any]) -> None:
-    """Raise one sentence about the first parameter that breaks its rule.
-
-    Parameters
-    ----------
-    parameters : dict of str to object
-        Those of `spectragan.StarNetRegressor`.
-
-    Raises
-    ------
-    ValueError
-        If a parameter breaks its rule.
-    """
-    for name in ("n_members", "max_epochs", "batch_size"):
-        value = parameters[name]
-        if not _is_count(value):
-            raise ValueError(
-                f"`{name}` must be an integer >= 1; got {value!r}; the default is a good start."
-            )
-    for name, example in (("filters", (4, 16)), ("hidden", (256, 128))):
-        sizes = parameters[name]
-        listed = isinstance(sizes, Sequence | np.ndarray) and not isinstance(sizes, str)
-        if not (listed and len(sizes) > 0 and all(_is_count(size) for size in sizes)):
-            raise ValueError(
-                f"`{name}` must be a sequence of integers >= 1; got {sizes!r}; use {example} if "
-                "in doubt."
-            )
-    for name, (rule, holds) in NUMBERS.items():
-        value = parameters[name]
-        if not (is_number(value) and holds(value)):
-            raise ValueError(
-                f"`{name}` must be a number {rule}; got {value!r}; the default is a good start."
-            )
-    _check_snr(parameters["snr"])
-    check_verbose(parameters["verbose"])
-
-
-NUMBERS = {
-    "noise_scale": (">= 0", lambda value: value >= 0),
-    "masked_fraction": (">= 0 and < 1", lambda value: 0 <= value < 1),
-    "learning_rate": ("> 0", lambda value: value > 0),
-    "validation_fraction": ("between 0 and 1", lambda value: 0 < value < 1),
-}
-
-
-def _check_snr(snr: Any) -> None:
-    if snr is None:
-        return
-    pair = isinstance(snr, Sequence | np.ndarray) and not isinstance(snr, str) and len(snr) == 2
-    if not (pair and all(is_number(value) for value in snr) and 0 < snr[0] <= snr[1]):
-        raise ValueError(
-            "`snr` must be None or a pair (lowest, highest) of numbers > 0 in ascending order; "
-            f"got {snr!r}; use the signal-to-noise ratios of the spectra to predict."
-        )
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def in_memory_if_few(spectra: Spectra) -> Spectra:

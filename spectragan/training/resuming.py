@@ -3,7 +3,6 @@
 import os
 from collections.abc import Mapping
 from hashlib import blake2b
-from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from torch import nn
 
+from spectragan.rules import FLAG, NONE, Rule, check_all, count
 from spectragan.spectra import LazySpectra, Spectra
 from spectragan.training.checkpoints import Checkpoints, open_checkpoints
 from spectragan.training.devices import draw_seeds
@@ -19,6 +19,18 @@ from spectragan.training.devices import draw_seeds
 FREE = {"checkpoint", "checkpoint_every", "device", "verbose", "warm_start"}
 BLOCK_ROWS = 4096  # spectra that are read at once
 LARGEST_WHOLE = 2**53  # floats below are whole numbers exactly
+
+
+RULES = {
+    "checkpoint": Rule(
+        "a directory",
+        lambda value: isinstance(value, str | os.PathLike) and bool(str(value)),
+        "give the path of one that only this fit uses",
+    )
+    | NONE,
+    "checkpoint_every": count(remedy="1 keeps every epoch"),
+    "resume": FLAG,
+}
 
 
 def open_fit(estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool) -> Checkpoints:
@@ -60,17 +72,7 @@ def open_fit(estimator: BaseEstimator, data: Mapping[str, Any], *, resume: bool)
 
 
 def _check(directory: Any, every: Any, resume: Any) -> None:
-    if not (directory is None or (isinstance(directory, str | os.PathLike) and str(directory))):
-        raise ValueError(
-            f"`checkpoint` must be a directory or None; got {directory!r}; give the path of one "
-            "that only this fit uses."
-        )
-    if not (isinstance(every, Integral) and not isinstance(every, bool) and int(every) >= 1):
-        raise ValueError(
-            f"`checkpoint_every` must be an integer >= 1; got {every!r}; 1 keeps every epoch."
-        )
-    if not isinstance(resume, bool | np.bool_):
-        raise ValueError(f"`resume` must be True or False; got {resume!r}; use one of them.")
+    check_all({"checkpoint": directory, "checkpoint_every": every, "resume": resume}, RULES)
     if resume and directory is None:
         raise ValueError(
             "`checkpoint` must be a directory where a fit is resumed; got None; give the one "

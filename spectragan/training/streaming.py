@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from spectragan.rules import check, count
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.axis import is_descending
-from spectragan.spectra.checks import check_count
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.lazy import BLOCK_ROWS, LazySpectra, in_memory
 from spectragan.spectra.stored import check_open, chunk_rows, is_dask, is_stored
@@ -44,7 +44,7 @@ def rows_per_block(
     if chunk_size is None:
         read = spectra.block_rows if isinstance(spectra, LazySpectra) else batch
         chunk_size = max(read, min(chunk_rows(out), 4 * read))
-    return -(-check_count(chunk_size, "chunk_size") // batch) * batch
+    return -(-check(chunk_size, "chunk_size", count()) // batch) * batch
 
 
 def read_blocks(

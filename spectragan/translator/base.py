@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import FunctionModel, SpectrumModel
 from spectragan.files.saving import SaveMixin
+from spectragan.rules import check, count
 from spectragan.spectra import (
     Spectra,
     check_domain,
@@ -20,7 +21,6 @@ from spectragan.spectra import (
     validate_spectra,
 )
 from spectragan.spectra.axis import is_descending
-from spectragan.spectra.checks import check_count
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.domains import DOMAINS
 from spectragan.spectra.inputs import check_latents, check_set, check_unit, make_rng
@@ -398,7 +398,7 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
         ValueError
             If `n_draws` isn't an integer of at least 1.
         """
-        check_count(n_draws, "n_draws")
+        check(n_draws, "n_draws", count())
         shared = self.encode(X, SYNTHETIC).shared
         codes = getattr(self, "split_codes_", None)
         if codes is None:

@@ -2,12 +2,12 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from spectragan.emulator.model import EmulatorModel, SpectrumModel, spectrum_model
-from spectragan.spectra.checks import check_count
+from spectragan.rules import NONE, Rules, check_all, count
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.translator.domain_data import DomainData, domain_data, stored_means
 from spectragan.translator.subspace import fit_subspace, noise_free_covariance
@@ -21,6 +21,7 @@ class _AffineTranslator(BaseTranslator):
 
     n_shared_: int
     n_split_: int
+    _rules: ClassVar[Rules] = {"n_components": count() | NONE}
 
     def __init__(self, n_components: int | None = 20) -> None:
         self.n_components = n_components
@@ -48,8 +49,7 @@ class _AffineTranslator(BaseTranslator):
             If a domain is missing or has fewer than 2 usable spectra, or `n_components` isn't an
             integer of at least 1 or None.
         """
-        if self.n_components is not None:
-            check_count(self.n_components, "n_components")
+        check_all(vars(self), self._rules)
         rng = np.random.RandomState(0)
         whole = [domain_data(part) for part in self._fit_domains(X, y)]
         parts = [data.sample(rng) for data in whole]

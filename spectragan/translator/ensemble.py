@@ -1,7 +1,7 @@
 """`TranslatorEnsemble`: several translators as one, and what their spectra are worth."""
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.stats import norm
@@ -11,8 +11,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import SpectrumModel
 from spectragan.exceptions import SpectraganWarning
+from spectragan.rules import VERBOSE, Rules, check, check_all, count, number, one_of
 from spectragan.spectra import Spectra, as_spectra, like_input
-from spectragan.spectra.checks import check_between, check_count, check_verbose
 from spectragan.spectra.inputs import make_rng
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.translator.estimator import CycleGANTranslator
@@ -30,6 +30,8 @@ from spectragan.translator.residuals import (
 )
 
 CHUNK_ROWS = 256
+SHARE = number(0, 1, remedy="0.68 is one standard deviation")
+METHODS = one_of("likelihood", "conformal", remedy="use 'likelihood' if in doubt")
 
 
 def _codes(member: Any) -> np.ndarray | None:
@@ -156,6 +158,8 @@ class TranslatorEnsemble(BaseTranslator):
     (200, 100)
     """
 
+    _rules: ClassVar[Rules] = {"n_members": count(), "verbose": VERBOSE}
+
     def __init__(
         self,
         translator: Any = None,
@@ -199,8 +203,7 @@ class TranslatorEnsemble(BaseTranslator):
         SpectraganWarning
             What the first member's `fit` warns of; that of the others is silent.
         """
-        check_count(self.n_members, "n_members")
-        check_verbose(self.verbose)
+        check_all(vars(self), self._rules)
         parts = self._fit_domains(emulated(X, y), y)
         rng = check_random_state(self.random_state)
         members = [self._make_member(None).fit(*parts, **fit_params)]
@@ -253,11 +256,7 @@ class TranslatorEnsemble(BaseTranslator):
             If there are too few spectra with known errors, or a parameter breaks its rule.
         """
         check_is_fitted(self)
-        if method not in ("likelihood", "conformal"):
-            raise ValueError(
-                f"`method` must be 'likelihood' or 'conformal'; got {method!r}; use "
-                "'likelihood' if in doubt."
-            )
+        check(method, "method", METHODS)
         synthetic = self._validate(as_spectra(X), reset=False)
         observed = self._validate(as_spectra(y), reset=False)
         counterparts = (paired if pairs else inferred)(synthetic, observed)
@@ -343,7 +342,7 @@ class TranslatorEnsemble(BaseTranslator):
         ValueError
             If `coverage` isn't between 0 and 1.
         """
-        check_between(coverage, "coverage", 0.0, 1.0, "0.68 is one standard deviation")
+        check(coverage, "coverage", SHARE)
         _, mean, seen, unseen = self._with_errors(X)
         half = self._std(seen, unseen, coverage) * norm.ppf((1 + coverage) / 2)
         return mean - half, mean + half
@@ -444,7 +443,7 @@ class TranslatorEnsemble(BaseTranslator):
 
     def _draw(self, flux: np.ndarray, n_draws: int, random_state: Any) -> np.ndarray:
         """Return draws for spectra without masked pixels, see `sample`."""
-        check_count(n_draws, "n_draws")
+        check(n_draws, "n_draws", count())
         rng = make_rng(random_state)
         chosen = rng.integers(len(self.members_), size=(n_draws, len(flux)))
         draws = np.empty((n_draws, *flux.shape))

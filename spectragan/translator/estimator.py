@@ -23,7 +23,7 @@ from spectragan.translator.game.setup import build_game, earlier_training
 from spectragan.translator.matching.matching import emulated, match_labels, read_anchors
 from spectragan.translator.matching.offset import settle_offset
 from spectragan.translator.networks.pixels import SubspacePixels
-from spectragan.translator.parameters import check_pairs, check_parameters
+from spectragan.translator.parameters import RULES, check_pairs, check_parameters
 from spectragan.translator.representation import warn_of_truncation
 from spectragan.translator.scores import cycle_scores
 
@@ -175,6 +175,8 @@ class CycleGANTranslator(BaseTranslator):
     >>> translator.fit(mock.synthetic, mock.observed).transform(mock.synthetic).shape
     (200, 100)
     """
+
+    _rules = RULES
 
     def __init__(
         self,

@@ -1,13 +1,24 @@
 """Parameters of `CycleGANTranslator`: their rules, and defaults that depend on the network."""
 
-from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from torch import nn
 
+from spectragan.rules import (
+    FLAG,
+    NONE,
+    VERBOSE,
+    Rule,
+    check_all,
+    count,
+    counts,
+    is_integer,
+    number,
+    one_of,
+)
 from spectragan.spectra import Spectra
-from spectragan.spectra.checks import check_verbose, is_number
 from spectragan.translator.game.losses import adversarial_loss
 from spectragan.translator.game.net import LOSS_TERMS
 from spectragan.translator.scores import MIN_PAIRS
@@ -65,22 +76,37 @@ def with_defaults(parameters: Mapping[str, Any]) -> dict[str, Any]:
     defaults = DEFAULTS.get(network, OTHERWISE) if isinstance(network, str) else OTHERWISE
     chosen = {name: value for name, value in parameters.items() if value is not None}
     filled = {**parameters, **defaults, **chosen}
-    if filled.get("warmup_epochs") is None and isinstance(filled["max_epochs"], Integral):
+    if filled.get("warmup_epochs") is None and is_integer(filled["max_epochs"]):
         filled["warmup_epochs"] = filled["max_epochs"] // WARMUP_PART
     return filled
 
 
 NETWORKS = ("subspace", "conv", "conv-published")
-# Lowest value of each integer parameter, and whether it may be None.
-INTEGERS = {
-    "n_shared": (1, True),
-    "n_split": (0, True),
-    "n_components": (1, True),
-    "n_codes": (1, False),
-    "max_epochs": (0, False),
-    "warmup_epochs": (0, False),
-    "steps_per_epoch": (1, True),
-    "batch_size": (1, False),
+DOCUMENTED = "see the class docstring for its default"
+WEIGHT = number(closed="left", remedy="0 switches it off")
+RULES = {
+    "network": one_of(*NETWORKS, text=f"one of {NETWORKS}", remedy="use 'subspace' if in doubt")
+    | Rule("a torch.nn.Module", lambda value: isinstance(value, nn.Module)),
+    "n_shared": count(1, remedy=DOCUMENTED) | NONE,
+    "n_split": count(0, remedy=DOCUMENTED) | NONE,
+    "n_components": count(1, remedy=DOCUMENTED) | NONE,
+    "n_codes": count(1, remedy=DOCUMENTED),
+    "max_epochs": count(0, remedy=DOCUMENTED),
+    "warmup_epochs": count(0, remedy=DOCUMENTED),
+    "steps_per_epoch": count(1, remedy=DOCUMENTED) | NONE,
+    "batch_size": count(1, remedy=DOCUMENTED),
+    "verbose": VERBOSE,
+    **dict.fromkeys((f"{term}_weight" for term in LOSS_TERMS), WEIGHT),
+    "penalty": WEIGHT,
+    "learning_rate": WEIGHT,
+    "hidden": counts(remedy="use (64, 64) if in doubt"),
+    "width": number(remedy="use 1 for the published channels"),
+    "ema_decay": number(0, 1, closed="left", remedy="0 uses the last weights alone"),
+    "match_labels": one_of(
+        "auto", remedy="'auto' matches where the labels of the domains seem to differ"
+    )
+    | FLAG,
+    "warm_start": replace(FLAG, remedy="True trains on in a later fit"),
 }
 
 
@@ -101,29 +127,8 @@ def check_parameters(parameters: Mapping[str, Any], *, is_new: bool = True) -> N
     """
     parameters = with_defaults(parameters)
     adversarial_loss(parameters["adversarial"])
-    _check_networks(parameters["network"], parameters["critic"])
-    _check_integers(parameters)
-    if is_new:
-        _check_warmup(parameters)
-    check_verbose(parameters["verbose"])
-    for name in (*(f"{term}_weight" for term in LOSS_TERMS), "penalty", "learning_rate"):
-        value = parameters[name]
-        if not (is_number(value) and value >= 0):
-            raise ValueError(
-                f"`{name}` must be a finite number >= 0; got {value!r}; 0 switches it off."
-            )
-    _check_shapes(parameters["hidden"], parameters["width"], parameters["ema_decay"])
-    matching = parameters["match_labels"]
-    if not (isinstance(matching, bool) or (isinstance(matching, str) and matching == "auto")):
-        raise ValueError(
-            f"`match_labels` must be 'auto', True or False; got {matching!r}; 'auto' matches where "
-            "the labels of the domains seem to differ."
-        )
-    if not isinstance(parameters["warm_start"], bool):
-        raise ValueError(
-            f"`warm_start` must be True or False; got {parameters['warm_start']!r}; True trains "
-            "on in a later fit."
-        )
+    check_all(parameters, RULES)
+    _check_together(parameters, is_new)
 
 
 def check_pairs(validation: Any, read: Callable[[Any], Spectra]) -> tuple[Spectra, Spectra] | None:
@@ -162,69 +167,29 @@ def check_pairs(validation: Any, read: Callable[[Any], Spectra]) -> tuple[Spectr
     return synthetic, observed
 
 
-def _check_networks(network: Any, critic: Any) -> None:
-    if isinstance(network, nn.Module):
-        if not isinstance(critic, nn.Module):
-            raise ValueError(
-                "`critic` must be a torch.nn.Module where `network` is one; got "
-                f"{critic!r}; give a module that follows CriticNetwork."
-            )
-    elif not (isinstance(network, str) and network in NETWORKS):
+def _check_together(parameters: Mapping[str, Any], is_new: bool) -> None:
+    """Raise about parameters that don't fit each other."""
+    network, critic = parameters["network"], parameters["critic"]
+    if isinstance(network, nn.Module) and not isinstance(critic, nn.Module):
         raise ValueError(
-            f"`network` must be one of {NETWORKS} or a torch.nn.Module; got "
-            f"{network!r}; use 'subspace' if in doubt."
-        )
-
-
-def _check_integers(parameters: Mapping[str, Any]) -> None:
-    for name, (lowest, optional) in INTEGERS.items():
-        value = parameters[name]
-        if (value is None and optional) or (_is_integer(value) and value >= lowest):
-            continue
-        raise ValueError(
-            f"`{name}` must be an integer >= {lowest}{' or None' * optional}; got {value!r}; "
-            "see the class docstring for its default."
+            "`critic` must be a torch.nn.Module where `network` is one; got "
+            f"{critic!r}; give a module that follows CriticNetwork."
         )
     latents = [parameters[name] or 0 for name in ("n_shared", "n_split")]
     components = parameters["n_components"]
-    if parameters["network"] == "subspace" and components and sum(latents) > components:
+    if network == "subspace" and components and sum(latents) > components:
         raise ValueError(
             f"`n_shared` and `n_split` together must be <= `n_components` = {components}; got "
             f"{latents[0]} and {latents[1]}; ask for fewer latents or more components."
         )
-    if parameters["network"] in NETWORKS[1:] and parameters["n_split"] == 0:
+    if network in NETWORKS[1:] and parameters["n_split"] == 0:
         raise ValueError(
-            f"`n_split` must be >= 1 where `network` is {parameters['network']!r}; got 0; use "
+            f"`n_split` must be >= 1 where `network` is {network!r}; got 0; use "
             "network='subspace' for a translator without split latents."
         )
-
-
-def _check_warmup(parameters: Mapping[str, Any]) -> None:
     warmup, total = parameters["warmup_epochs"], parameters["max_epochs"]
-    if warmup > total > 0:  # without training, nothing is to be warmed up
+    if is_new and warmup > total > 0:  # without training, nothing is to be warmed up
         raise ValueError(
             f"`warmup_epochs` must be <= `max_epochs` = {total}; got {warmup}; None takes a "
             "quarter of them."
         )
-
-
-def _check_shapes(hidden: Any, width: Any, ema_decay: Any) -> None:
-    sizes = list(hidden) if isinstance(hidden, Sequence) and not isinstance(hidden, str) else [0]
-    if not all(_is_integer(size) and size >= 1 for size in sizes):
-        raise ValueError(
-            f"`hidden` must be a sequence of integers >= 1; got {hidden!r}; use (64, 64) if in "
-            "doubt."
-        )
-    if not (is_number(width) and width > 0):
-        raise ValueError(
-            f"`width` must be a finite number > 0; got {width!r}; use 1 for the published channels."
-        )
-    if not (is_number(ema_decay) and 0 <= ema_decay < 1):
-        raise ValueError(
-            f"`ema_decay` must be a number >= 0 and < 1; got {ema_decay!r}; 0 uses the last "
-            "weights alone."
-        )
-
-
-def _is_integer(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)

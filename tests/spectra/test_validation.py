@@ -1,13 +1,10 @@
 """Bad input is one sentence with the rule, the value and the remedy."""
 
-import re
-
 import astropy.units as u
 import numpy as np
 import pytest
 
 from spectragan import Spectra, as_spectra
-from spectragan.spectra.checks import check_between
 from spectragan.spectra.inputs import make_rng
 
 GRID = np.linspace(4000, 4010, 3) * u.AA
@@ -88,24 +85,6 @@ def test_as_spectra_refuses_what_spectra_carry_themselves(extra):
 def test_as_spectra_of_no_spectra_is_one_sentence(x):
     with pytest.raises(TypeError, match="real numbers"):
         as_spectra(x)
-
-
-@pytest.mark.parametrize("value", [0.5, np.float32(0.5), np.int64(1), 1])
-def test_a_number_between_limits_is_returned_as_a_float(value):
-    assert type(check_between(value, "width", 0, 2, "give 1")) is float
-
-
-@pytest.mark.parametrize("value", [0, 2, np.nan, np.inf, -1, True, "1", None, [1]])
-def test_what_is_not_between_limits_is_refused_in_one_sentence(value):
-    message = re.escape(f"`width` must be a number between 0 and 2; got {value!r}; give 1.")
-    with pytest.raises(ValueError, match=message):
-        check_between(value, "width", 0, 2, "give 1")
-
-
-def test_no_upper_limit_is_said_so_and_infinity_is_none():
-    assert check_between(1e300, "width", 0, np.inf, "give 1") == 1e300
-    with pytest.raises(ValueError, match=r"`width` must be a finite number > 0; got inf; give 1\."):
-        check_between(np.inf, "width", 0, np.inf, "give 1")
 
 
 @pytest.mark.parametrize("seed", [[1, 2], -1, "seed", 1.5])

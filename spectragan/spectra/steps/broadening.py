@@ -1,7 +1,7 @@
 """`Broadener`: spectra at a lower resolution, or of a rotating star."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -9,10 +9,11 @@ from numpy.typing import ArrayLike
 from scipy import sparse
 from scipy.special import ndtr
 
+from spectragan.rules import Rules, number
 from spectragan.spectra.checks import nan_where_masked, native_float
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.doppler import speed_ratio
-from spectragan.spectra.steps.resampling import apply_map, broken_steps, check_coverage, pixel_edges
+from spectragan.spectra.steps.resampling import MIN_COVERAGE, apply_map, broken_steps, pixel_edges
 from spectragan.spectra.transformer import BaseSpectraTransformer, angstrom_grid
 
 # A Gaussian beyond 6 standard deviations holds 2e-9 of its area.
@@ -205,6 +206,11 @@ class Broadener(BaseSpectraTransformer):
     True
     """
 
+    _rules: ClassVar[Rules] = {
+        "limb_darkening": number(0, 1, closed="both", text="0 to 1", remedy="try 0.6"),
+        "min_coverage": MIN_COVERAGE,
+    }
+
     def __init__(
         self,
         resolution: ArrayLike | None = None,
@@ -227,7 +233,6 @@ class Broadener(BaseSpectraTransformer):
         self.min_coverage = min_coverage
 
     def _learn(self, spectra: Spectra) -> None:
-        check_coverage(self.min_coverage)
         self._check_alternatives()
         parts = [self._rotation(spectra), self._gaussian(spectra), self._lsf(spectra)]
         self.matrix_ = None
@@ -259,11 +264,6 @@ class Broadener(BaseSpectraTransformer):
             )
 
     def _rotation(self, spectra: Spectra) -> Any:
-        number = isinstance(self.limb_darkening, int | float | np.number)
-        if not number or not 0 <= self.limb_darkening <= 1:
-            raise ValueError(
-                f"`limb_darkening` must be 0 to 1; got {self.limb_darkening!r}; try 0.6."
-            )
         if self.v_sin_i is None:
             return None
         beta = speed_ratio(self.v_sin_i, "v_sin_i")

@@ -3,9 +3,8 @@
 Weighted polynomials, for many spectra at once; what was divided out travels along in meta.
 """
 
-import numbers
 import warnings
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import astropy.units as u
 import numpy as np
@@ -15,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.exceptions import ContinuumWarning
 from spectragan.files.saving import SaveMixin
+from spectragan.rules import Rules, check_all, count, deviations, one_of
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import like_input
 from spectragan.spectra.inputs import validate_spectra
@@ -262,6 +262,14 @@ class ContinuumNormalizer(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseE
     True
     """
 
+    _rules: ClassVar[Rules] = {
+        "degree": count(0, remedy="try 4"),
+        "n_iter": count(0, remedy="try 0"),
+        "lower": deviations("use numpy.inf to clip nothing on this side"),
+        "upper": deviations("use numpy.inf to clip nothing on this side"),
+        "weighting": one_of("ivar", "uniform", text='"ivar" or "uniform"', remedy="choose one"),
+    }
+
     def __init__(
         self,
         degree: int = 4,
@@ -301,7 +309,7 @@ class ContinuumNormalizer(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseE
         ValueError
             If a parameter is out of range, or all pixels are masked.
         """
-        self._check_parameters()
+        check_all(vars(self), self._rules)
         spectra = validate_spectra(self, X, reset=True)
         grid = spectra.wavelength, spectra.shape[1]
         self.chunks_ = chunk_slices(self.chunks, *grid)
@@ -401,23 +409,6 @@ class ContinuumNormalizer(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseE
         check_is_fitted(self)
         spectra = validate_spectra(self, X, reset=False)
         return self._evaluate(self._coefficients(spectra)).astype(spectra.dtype)
-
-    def _check_parameters(self) -> None:
-        for name, default in (("degree", 4), ("n_iter", 0)):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Integral) or value < 0:
-                raise ValueError(f"`{name}` must be an integer >= 0; got {value!r}; try {default}.")
-        for name in ("lower", "upper"):
-            value = getattr(self, name)
-            if not isinstance(value, numbers.Real) or not float(value) > 0:
-                raise ValueError(
-                    f"`{name}` must be a positive number of standard deviations; got {value!r}; "
-                    "use numpy.inf to clip nothing on this side."
-                )
-        if self.weighting not in ("ivar", "uniform"):
-            raise ValueError(
-                f'`weighting` must be "ivar" or "uniform"; got {self.weighting!r}; choose one.'
-            )
 
     def _bases(self) -> list[np.ndarray]:
         """Return the polynomials on every chunk, (n_chunk_pixels, degree + 1) each."""

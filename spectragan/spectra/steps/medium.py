@@ -1,11 +1,12 @@
 """`AirVacuumConverter`: wavelengths in air to wavelengths in vacuum, and back."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import astropy.units as u
 from sklearn.utils.validation import check_is_fitted
 
-from spectragan.spectra.checks import MEDIA, check_medium
+from spectragan.rules import Rules, one_of
+from spectragan.spectra.checks import MEDIUM
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.transformer import BaseSpectraTransformer, blank_spectra, spectra_on_axis
 
@@ -75,6 +76,11 @@ class AirVacuumConverter(BaseSpectraTransformer):
     ('vacuum', <Quantity [5001.39, 6564.6 ] Angstrom>)
     """
 
+    _rules: ClassVar[Rules] = {
+        **dict.fromkeys(("medium", "initial_medium"), MEDIUM),
+        "method": one_of(*METHODS, text=f"one of {', '.join(METHODS)}"),
+    }
+
     def __init__(
         self,
         medium: str | None = None,
@@ -87,7 +93,6 @@ class AirVacuumConverter(BaseSpectraTransformer):
         self.method = method
 
     def _learn(self, spectra: Spectra) -> None:
-        self._check_parameters()
         self.initial_medium_ = self._initial(spectra)
         self.old_axis_ = self.new_axis_ = spectra.spectral_axis
         if self.medium is None:
@@ -99,19 +104,6 @@ class AirVacuumConverter(BaseSpectraTransformer):
             )
         if self.medium != self.initial_medium_:
             self.new_axis_ = convert_axis(self.old_axis_, self.medium, self.method)
-
-    def _check_parameters(self) -> None:
-        check_medium(self.medium)
-        if self.initial_medium not in MEDIA:
-            raise ValueError(
-                f"`initial_medium` must be 'air', 'vacuum' or None; got {self.initial_medium!r}; "
-                "say which wavelengths these are."
-            )
-        if self.method not in METHODS:
-            raise ValueError(
-                f"`method` must be one of {', '.join(METHODS)}; got {self.method!r}; "
-                "choose one of them."
-            )
 
     def _initial(self, spectra: Spectra) -> str | None:
         said, given = spectra.medium, self.initial_medium

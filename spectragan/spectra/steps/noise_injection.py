@@ -3,18 +3,19 @@
 import warnings
 from collections import Counter
 from hashlib import blake2b
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from spectragan.exceptions import NoiseWarning
+from spectragan.rules import Rules, check_all, number, pair
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra
 from spectragan.spectra.inputs import draw_seed, make_rng
 from spectragan.spectra.joining import check_same_grid
-from spectragan.spectra.transformer import BaseSpectraTransformer, check_number, unit_factor
+from spectragan.spectra.transformer import BaseSpectraTransformer, unit_factor
 
-SNR_RULE = "a finite number above 0 or a pair of them (lowest, highest)"
+ONE_SNR = number(text="a finite number above 0", remedy="use 100 for noise of 1 %")
 
 
 class NoiseInjector(BaseSpectraTransformer):
@@ -86,6 +87,8 @@ class NoiseInjector(BaseSpectraTransformer):
     (0.02, 0.02)
     """
 
+    _rules: ClassVar[Rules] = {"snr": ONE_SNR | pair(ONE_SNR, "a pair of them (lowest, highest)")}
+
     def __init__(
         self,
         snr: float | tuple[float, float] = 100.0,
@@ -98,17 +101,12 @@ class NoiseInjector(BaseSpectraTransformer):
         self.random_state = random_state
 
     def _learn(self, spectra: Spectra) -> None:
-        self._snr_range()
         self.unit_ = spectra.unit
         self.std_ = None if self.like is None else _known_std(self.like, spectra)
 
     def _snr_range(self) -> tuple[float, float]:
-        ends: Any = self.snr if isinstance(self.snr, tuple | list) else [self.snr] * 2
-        if len(ends) != 2:
-            ends = [self.snr]  # a list of another length is no number, and named as it is
-        numbers = [check_number(end, "snr", SNR_RULE, "use 100 for noise of 1 %") for end in ends]
-        check_number(-max(numbers), "snr", SNR_RULE, "use 1e6 for almost no noise", low=-np.inf)
-        return min(numbers), max(numbers)
+        check_all(vars(self), self._rules)
+        return float(np.min(self.snr)), float(np.max(self.snr))
 
     def _apply(self, spectra: Spectra) -> Spectra:
         snr_range = np.log(self._snr_range())

@@ -1,16 +1,14 @@
 """`OutlierInterpolator`: bridge pixels that stick out of a spectrum."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.ndimage import median_filter
 
-from spectragan.spectra.checks import check_count
+from spectragan.rules import Rules, count, deviations, one_of
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.transformer import BaseSpectraTransformer, check_number, unit_factor
+from spectragan.spectra.transformer import BaseSpectraTransformer, unit_factor
 
-REFERENCES = ("both", "spectrum", "set")
-ACTIONS = ("interpolate", "mask")
 # Standard deviation of a Gaussian in units of its median absolute deviation.
 SIGMA_PER_MAD = 1.4826
 # Rounding of float32 is no outlier, however small the scatter is.
@@ -87,6 +85,14 @@ class OutlierInterpolator(BaseSpectraTransformer):
     (True, 1)
     """
 
+    _rules: ClassVar[Rules] = {
+        "upper": deviations("use numpy.inf to keep this side"),
+        "lower": deviations("use numpy.inf to keep this side"),
+        "action": one_of("interpolate", "mask", text="one of interpolate, mask"),
+        "reference": one_of("both", "spectrum", "set", text="one of both, spectrum, set"),
+        "window": count(3),
+    }
+
     def __init__(
         self,
         upper: float = 5.0,
@@ -103,16 +109,6 @@ class OutlierInterpolator(BaseSpectraTransformer):
         self.window = window
 
     def _learn(self, spectra: Spectra) -> None:
-        for name in ("upper", "lower"):
-            rule = "a positive number of standard deviations"
-            check_number(getattr(self, name), name, rule, "use numpy.inf to keep this side")
-        for name, words in (("action", ACTIONS), ("reference", REFERENCES)):
-            if getattr(self, name) not in words:
-                raise ValueError(
-                    f"`{name}` must be one of {', '.join(words)}; got {getattr(self, name)!r}; "
-                    "choose one of them."
-                )
-        check_count(self.window, "window", minimum=3)
         self.unit_ = spectra.unit
         self.median_, self.scatter_ = _column_statistics(spectra)
 

@@ -4,7 +4,7 @@ One sparse matrix serves all spectra of a grid pair: a row of it holds the weigh
 the input pixels have in one output pixel.
 """
 
-from typing import Any
+from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -12,13 +12,13 @@ from scipy import sparse
 from scipy.ndimage import percentile_filter
 from sklearn.utils.validation import check_is_fitted
 
+from spectragan.rules import Rules, number, one_of
 from spectragan.spectra.axis import ascending_angstrom
 from spectragan.spectra.checks import check_axis
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.transformer import (
     BaseSpectraTransformer,
     blank_spectra,
-    check_number,
     row_blocks,
     spectra_on_axis,
 )
@@ -225,6 +225,7 @@ def _propagated(
     return np.where(known[:, None], ivar.T, ones)
 
 
+MIN_COVERAGE = number(0, 1, closed="right", text="a share above 0 and at most 1", remedy="try 0.5")
 MATRICES = {"flux": overlap_matrix, "linear": interpolation_matrix}
 
 
@@ -297,6 +298,8 @@ class Resampler(BaseSpectraTransformer):
     (array([[2., 2.]]), array([[2., 1.]]))
     """
 
+    _rules: ClassVar[Rules] = {"method": one_of(*MATRICES), "min_coverage": MIN_COVERAGE}
+
     def __init__(
         self,
         wavelength: u.Quantity | None = None,
@@ -309,11 +312,6 @@ class Resampler(BaseSpectraTransformer):
         self.min_coverage = min_coverage
 
     def _learn(self, spectra: Spectra) -> None:
-        if not isinstance(self.method, str) or self.method not in MATRICES:
-            raise ValueError(
-                f"`method` must be 'flux' or 'linear'; got {self.method!r}; choose one of them."
-            )
-        check_coverage(self.min_coverage)
         axis = self.wavelength
         self.old_axis_ = spectra.spectral_axis
         self.new_axis_ = None if axis is None else check_axis(axis, np.size(axis))
@@ -365,11 +363,3 @@ class Resampler(BaseSpectraTransformer):
             return self.transform(X)
         back = Resampler(self.old_axis_, method=self.method, min_coverage=self.min_coverage)
         return back.fit(blank_spectra(self.new_axis_, self.medium_)).transform(X)
-
-
-def check_coverage(value: Any) -> None:
-    """Raise unless a share of good weight is above 0 and at most 1."""
-    if check_number(value, "min_coverage", "a share above 0 and at most 1", "try 0.5") > 1:
-        raise ValueError(
-            f"`min_coverage` must be a share above 0 and at most 1; got {value!r}; try 0.5."
-        )

@@ -4,13 +4,14 @@ Velocities are given, or found against a template by weighted cross-correlation.
 """
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.exceptions import VelocityWarning
+from spectragan.rules import Rules, one_of
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra, like_input
 from spectragan.spectra.doppler import (
@@ -23,9 +24,9 @@ from spectragan.spectra.doppler import (
 from spectragan.spectra.inputs import validate_spectra
 from spectragan.spectra.joining import check_same_grid
 from spectragan.spectra.steps.resampling import (
+    MIN_COVERAGE,
     ROUNDING,
     broken_steps,
-    check_coverage,
     find_neighbours,
 )
 from spectragan.spectra.transformer import (
@@ -253,7 +254,6 @@ def _minimum(chi2: np.ndarray, velocities: np.ndarray) -> tuple[np.ndarray, np.n
 
 
 ERROR_KEY = f"{REST_FRAME_KEY}_error"
-ORDERS = (1, 3, 5, 7)
 
 
 class RestFrameShifter(BaseSpectraTransformer):
@@ -336,6 +336,11 @@ class RestFrameShifter(BaseSpectraTransformer):
     True
     """
 
+    _rules: ClassVar[Rules] = {
+        "order": one_of(1, 3, 5, 7, text="one of 1, 3, 5, 7", remedy="try 3"),
+        "min_coverage": MIN_COVERAGE,
+    }
+
     def __init__(
         self,
         velocity: Any = None,
@@ -352,7 +357,6 @@ class RestFrameShifter(BaseSpectraTransformer):
         self.min_coverage = min_coverage
 
     def _learn(self, spectra: Spectra) -> None:
-        check_coverage(self.min_coverage)
         self._check_parameters(spectra)
         self.template_ = None
         if self.template is not None:
@@ -366,9 +370,6 @@ class RestFrameShifter(BaseSpectraTransformer):
                 "only one of `velocity` and `template` must be given; got both; "
                 "leave `velocity` None to measure it."
             )
-        whole = isinstance(self.order, int | np.integer) and not isinstance(self.order, bool)
-        if not whole or self.order not in ORDERS:
-            raise ValueError(f"`order` must be one of 1, 3, 5, 7; got {self.order!r}; try 3.")
         beta = speed_ratio(self.max_velocity, "max_velocity")
         if beta.shape != () or not 0 < beta < 1:
             raise ValueError(
