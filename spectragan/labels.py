@@ -10,6 +10,14 @@ from sklearn.utils import check_array
 from spectragan.exceptions import LabelExtrapolationWarning
 from spectragan.spectra.checks import is_masked, nan_where_masked
 
+# What estimators remember of the labels they were given, by the rules of files.
+LABELS = {
+    "label_names_": "words l",
+    "label_range_": "array 2 l",
+    "_label_units": "units",
+    "_one_dimensional": "flag",
+    "unit_": "unit",
+}
 ROUNDING = 1e-6  # of the range: labels that went through float32 aren't outside
 
 

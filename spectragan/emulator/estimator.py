@@ -15,7 +15,7 @@ from spectragan.emulator.model import EmulatorModel
 from spectragan.emulator.training import EmulatorSettings, TrunkSettings, fit_emulator
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
-from spectragan.labels import column_units, label_array, named_columns, warn_outside
+from spectragan.labels import LABELS, column_units, label_array, named_columns, warn_outside
 from spectragan.rules import VERBOSE, Rules, check_all, count, counts, number
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.axis import same_axis
@@ -258,6 +258,14 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
     (5, 20, 2)
     """
 
+    _kept: ClassVar = {
+        **LABELS,
+        "n_features_in_": "count l",
+        "feature_names_in_?": "names l",
+        "wavelength_": "axis? p",
+        "medium_": "word?",
+        "net_": "LoadedNet l p",
+    }
     _rules: ClassVar[Rules] = {
         "n_components": count(1, remedy=GOOD),
         "n_centers": count(2, remedy=GOOD),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -234,6 +235,15 @@ class EmulatorNetwork(nn.Module):
     >>> network(torch.zeros(4, 3)).shape, network.jacobian(torch.zeros(4, 3)).shape
     (torch.Size([4, 50]), torch.Size([4, 50, 3]))
     """
+
+    _kept_arguments: ClassVar = {
+        "n_labels": "count l",
+        "n_pixels": "count p",
+        "n_components": "whole",
+        "n_centers": "whole",
+        "hidden": "sizes",
+        "unit_median": "flag",
+    }
 
     label_mean: torch.Tensor
     label_scale: torch.Tensor

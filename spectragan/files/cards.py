@@ -13,7 +13,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.exceptions import ModelFileError
-from spectragan.files.classes import CLASSES, PLACE
+from spectragan.files.classes import HOME_OF, PLACE
 from spectragan.files.layout import brief, read_model_file, refusal
 
 PACKAGES = ("spectragan", "torch", "numpy", "scikit-learn", "astropy")
@@ -221,7 +221,7 @@ def model_card(model: Any) -> str:
 def _about_file(path: str | os.PathLike) -> Mapping[str, Any]:
     try:
         about = read_model_file(path, tensors=False).about
-        if str(about.get("class")) not in CLASSES:
+        if str(about.get("class")) not in HOME_OF:
             raise refusal("the file must hold an estimator", about.get("class", "none"))
         return about
     except ModelFileError as error:

@@ -1,296 +1,68 @@
-"""What a model file may hold: every class by name, and what must be known of each.
+"""Which classes a model file may hold, by their names, and where they are written.
 
 This table is all that reading looks classes up in: a name that isn't here is refused, and none is
-ever imported because a file says so. Rules are words of `spectragan.files.rules`: a kind,
-followed by sizes that must agree within an object. A name with a question mark may be missing.
+ever imported because a file says so. What a file keeps of a class, the class says itself:
+
+``_kept``
+    Rules of its fitted attributes, or of its fields, in words of `spectragan.files.rules`: a kind,
+    followed by sizes that must agree within an object. A name with a question mark may be missing.
+    Those of its bases hold, too.
+``_kept_arguments``
+    Of a network instead: rules of its ``arguments``, the sizes that it was made with.
+``_left_out``
+    Fitted attributes that a file doesn't keep.
+``_gone``
+    Parameters of earlier versions, which said how to train and nothing of the result.
+``_from_file(values)``
+    Makes an object of its fields where the constructor takes others.
+``_after_loading()``
+    Checks what only shows in use, and adds what follows from the rest.
 """
 
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any
 
 Rules = dict[str, str]
 
-SPECTRA = "spectragan.spectra."
 PLACE = "checkpoint"  # the parameter that names a directory: files, and who loads one, have None
-STEPS = "spectragan.spectra.steps."
-TRANSLATOR = "spectragan.translator."
-NETWORKS_HOME = "spectragan.translator.networks."
-
-
-class Entry(NamedTuple):
-    """One class that files may hold.
-
-    Attributes
-    ----------
-    home : str
-        The module it is written in.
-    kind : {"estimator", "object", "network"}
-        Made of parameters and then given attributes; made of its fields; made of sizes and then
-        given tensors.
-    rules : dict of str to str
-        What must hold for its attributes, fields or sizes.
-    left_out : tuple of str
-        Attributes that a file doesn't keep.
-    gone : tuple of str
-        Parameters of earlier versions, which said how to train and nothing of the result.
-    """
-
-    home: str
-    kind: str
-    rules: Rules
-    left_out: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
-
-
-_GRID: Rules = {
-    "n_features_in_": "count p",
-    "wavelength_": "axis? p",
-    "medium_": "word?",
-    "feature_names_in_?": "names p",
-    "_sklearn_output_config?": "any",
+HOMES: dict[str, tuple[str, ...]] = {
+    "sklearn.frozen": ("FrozenEstimator",),
+    "spectragan.emulator.estimator": ("SpectrumEmulator",),
+    "spectragan.emulator.network": ("EmulatorNetwork",),
+    "spectragan.files.decoding": ("LoadedNet",),
+    "spectragan.fitting.estimator": ("ParameterFitter",),
+    "spectragan.spectra.container": ("Spectra",),
+    "spectragan.spectra.steps.broadening": ("Broadener",),
+    "spectragan.spectra.steps.continuum": ("ContinuumNormalizer",),
+    "spectragan.spectra.steps.medium": ("AirVacuumConverter",),
+    "spectragan.spectra.steps.noise_injection": ("NoiseInjector",),
+    "spectragan.spectra.steps.outliers": ("OutlierInterpolator",),
+    "spectragan.spectra.steps.range_masks": ("SkyLineMasker", "TelluricMasker"),
+    "spectragan.spectra.steps.resampling": ("Resampler",),
+    "spectragan.spectra.steps.velocity": ("RestFrameShifter",),
+    "spectragan.starnet.estimator": ("StarNetRegressor",),
+    "spectragan.starnet.inputs": ("PixelScaling",),
+    "spectragan.starnet.network": ("StarNet",),
+    "spectragan.translator.baselines": ("LinearTranslator", "MeanShiftTranslator"),
+    "spectragan.translator.ensemble": ("TranslatorEnsemble",),
+    "spectragan.translator.estimator": ("CycleGANTranslator",),
+    "spectragan.translator.game.health": ("TrainingHealth",),
+    "spectragan.translator.matching.mismatch": ("LabelMismatch",),
+    "spectragan.translator.networks.conv": (
+        "AdaptedConvTranslator",
+        "ConvCritic",
+        "ConvTranslator",
+    ),
+    "spectragan.translator.networks.pixels": ("PixelTranslator", "SubspacePixels"),
+    "spectragan.translator.networks.subspace": ("SubspaceTranslator",),
+    "spectragan.translator.observed": ("ObservedEmulator",),
+    "spectragan.translator.representation": ("PixelRepresentation", "SubspaceRepresentation"),
+    "spectragan.translator.subspace": ("Subspace",),
 }
-_TRANSLATOR: Rules = {
-    **_GRID,
-    "unit_": "unit",
-    "subspace_": "Subspace k p",
-}
-_LABELS: Rules = {
-    "label_names_": "words l",
-    "label_range_": "array 2 l",
-    "_label_units": "units",
-    "_one_dimensional": "flag",
-    "unit_": "unit",
-}
-# An affine map has one shared latent per component, and no split ones.
-_AFFINE: Rules = {
-    **_TRANSLATOR,
-    "n_shared_": "count k",
-    "n_split_": "count 0",
-    "_matrix": "array k k",
-}
-
-
-def _spectra(module: str, **rules: str) -> Entry:
-    return Entry(STEPS + module, "estimator", {**_GRID, **rules})
-
-
-def _network(home: str, **rules: str) -> Entry:
-    return Entry(home, "network", rules)
-
-
-_CONV = {
-    "n_pixels": "count p",
-    "n_shared": "whole",
-    "n_split": "whole",
-    "width": "number",
-    "strides": "sizes",
-}
-
-CLASSES: dict[str, Entry] = {
-    # Transformers of spectra
-    "AirVacuumConverter": _spectra(
-        "medium", initial_medium_="word?", old_axis_="axis? p", new_axis_="axis? p"
-    ),
-    "Broadener": _spectra("broadening", matrix_="sparse? p p"),
-    "ContinuumNormalizer": _spectra("continuum", chunks_="slices p", continuum_pixels_="flags? p"),
-    "NoiseInjector": _spectra("noise_injection", unit_="unit", std_="array? n p"),
-    "OutlierInterpolator": _spectra(
-        "outliers", unit_="unit", median_="array p", scatter_="array p"
-    ),
-    "Resampler": _spectra(
-        "resampling", old_axis_="axis? p", new_axis_="axis? q", matrix_="sparse? q p"
-    ),
-    "RestFrameShifter": _spectra("velocity", template_="Spectra? n p"),
-    "SkyLineMasker": _spectra("range_masks", ranges_="array r 2"),
-    "TelluricMasker": _spectra("range_masks", ranges_="array r 2"),
-    # Translators, emulators, and what finds labels
-    "CycleGANTranslator": Entry(
-        TRANSLATOR + "estimator",
-        "estimator",
-        {
-            **_TRANSLATOR,
-            "_representation": "SubspaceRepresentation|PixelRepresentation k p",
-            "network_": "SubspacePixels|PixelTranslator p k s t",
-            "n_shared_": "count s",
-            "n_split_": "count t",
-            "split_codes_": "array c t",
-            "_latent_shapes": "shapes s t",
-            "history_": "history",
-            "health_?": "TrainingHealth",
-            "mismatch_?": "LabelMismatch?",
-            "offset_covariance_?": "array? s s",
-        },
-        ("net_",),
-        ("compile", "precision"),
-    ),
-    "LinearTranslator": Entry(TRANSLATOR + "baselines", "estimator", _AFFINE),
-    "MeanShiftTranslator": Entry(TRANSLATOR + "baselines", "estimator", _AFFINE),
-    "TranslatorEnsemble": Entry(
-        TRANSLATOR + "ensemble",
-        "estimator",
-        {
-            **_TRANSLATOR,
-            "members_": "list:CycleGANTranslator|LinearTranslator|MeanShiftTranslator p",
-            "n_shared_": "count s",
-            "n_split_": "count t",
-            "floor_": "number",
-            "factors_": "array 10",
-            "offset_factors_?": "array 10",
-        },
-    ),
-    "SpectrumEmulator": Entry(
-        "spectragan.emulator.estimator",
-        "estimator",
-        {
-            **_LABELS,
-            "n_features_in_": "count l",
-            "feature_names_in_?": "names l",
-            "wavelength_": "axis? p",
-            "medium_": "word?",
-            "net_": "LoadedNet l p",
-        },
-    ),
-    "StarNetRegressor": Entry(
-        "spectragan.starnet.estimator",
-        "estimator",
-        {
-            **_GRID,
-            **_LABELS,
-            "_named": "flag",
-            "_label_mean": "array l",
-            "_label_scale": "array l",
-            "_scaling": "PixelScaling p",
-            "std_factor_": "array l",
-            "history_": "history",
-            "nets_": "list:LoadedNet l p",
-        },
-    ),
-    "ParameterFitter": Entry(
-        "spectragan.fitting.estimator",
-        "estimator",
-        {
-            **_GRID,
-            "emulator_": "SpectrumEmulator|ObservedEmulator",
-            "_names": "words l",
-            "_range": "array 2 l",
-            "_one_dimensional": "flag",
-            "err_inflation_": "array l",
-            "translation_covariance_?": "array? l l",
-            "_fitted_parameters": "parameters",
-        },
-        ("_built", "_prepared"),
-    ),
-    "ObservedEmulator": Entry(
-        TRANSLATOR + "observed",
-        "object",
-        {
-            "emulator": "SpectrumEmulator|FrozenEstimator",
-            "translator": "CycleGANTranslator|LinearTranslator|MeanShiftTranslator"
-            "|TranslatorEnsemble|FrozenEstimator",
-            "split": "any",
-        },
-    ),
-    "FrozenEstimator": Entry("sklearn.frozen", "object", {"estimator": "object"}),
-    # Their parts
-    "Spectra": Entry(
-        SPECTRA + "container",
-        "object",
-        {
-            "flux": "array n p",
-            "ivar": "array n p",
-            "noise": "any",
-            "spectral_axis": "axis? p",
-            "medium": "word?",
-            "meta": "any",
-            "unit": "unit",
-        },
-    ),
-    "Subspace": Entry(
-        "spectragan.translator.subspace",
-        "object",
-        {"means": "array 2 p", "components": "array k p", "spread": "array k"},
-    ),
-    "SubspaceRepresentation": Entry(
-        "spectragan.translator.representation", "object", {"subspace": "Subspace k p"}
-    ),
-    "PixelRepresentation": Entry(
-        "spectragan.translator.representation", "object", {"subspace": "Subspace k p"}
-    ),
-    "TrainingHealth": Entry(
-        "spectragan.translator.game.health",
-        "object",
-        {"problems": "words n", "penalty": "number", "healthy": "flag"},
-    ),
-    "LabelMismatch": Entry(
-        "spectragan.translator.matching.mismatch",
-        "object",
-        {
-            "offset": "array n",
-            "offset_error": "array n",
-            "scale": "array n",
-            "p_value": "number",
-            "shares": "any",
-            "matched": "flag",
-        },
-    ),
-    "PixelScaling": Entry(
-        "spectragan.starnet.inputs",
-        "object",
-        {"mean": "array p", "scale": "array p", "seen": "flags p"},
-    ),
-    "LoadedNet": Entry(
-        "spectragan.files.decoding",
-        "object",
-        {"module_": "EmulatorNetwork|StarNet l p", "history": "epochs"},
-    ),
-    "PixelTranslator": Entry(
-        NETWORKS_HOME + "pixels",
-        "object",
-        {"network": "ConvTranslator|AdaptedConvTranslator|own p"},
-    ),
-    "SubspacePixels": Entry(
-        NETWORKS_HOME + "pixels",
-        "object",
-        {
-            "network": "SubspaceTranslator k s t",
-            "means": "array 2 p",
-            "components": "array k p",
-            "scale": "array k",
-            "synthetic_head": "array f p",
-            "observed_head": "array g p",
-        },
-    ),
-    # Networks
-    "SubspaceTranslator": _network(
-        NETWORKS_HOME + "subspace",
-        n_components="count k",
-        n_shared="count s",
-        n_split="count t",
-        hidden="sizes",
-    ),
-    "ConvCritic": _network(NETWORKS_HOME + "conv", **_CONV),
-    "ConvTranslator": _network(NETWORKS_HOME + "conv", **_CONV),
-    "AdaptedConvTranslator": _network(NETWORKS_HOME + "conv", **_CONV, components="whole"),
-    "EmulatorNetwork": _network(
-        "spectragan.emulator.network",
-        n_labels="count l",
-        n_pixels="count p",
-        n_components="whole",
-        n_centers="whole",
-        hidden="sizes",
-        unit_median="flag",
-    ),
-    "StarNet": _network(
-        "spectragan.starnet.network",
-        n_pixels="count p",
-        n_labels="count l",
-        filters="sizes",
-        hidden="sizes",
-    ),
-}
-
+HOME_OF = {name: home for home, names in HOMES.items() for name in names}
+FOREIGN: dict[str, Rules] = {"FrozenEstimator": {"estimator": "object"}}
 _NAMES = {
-    **{f"{entry.home}.{name}": name for name, entry in CLASSES.items()},
+    **{f"{home}.{name}": name for name, home in HOME_OF.items()},
     # skorch nets, of which a file keeps module and history only.
     "spectragan.emulator.training.EmulatorNet": "LoadedNet",
     "spectragan.starnet.training.StarNetNet": "LoadedNet",
@@ -314,7 +86,7 @@ def name_of(value: Any) -> str | None:
     return _NAMES.get(f"{kind.__module__}.{kind.__qualname__}")
 
 
-def class_of(name: str) -> type:
+def class_of(name: str) -> Any:
     """Return a class of the table.
 
     Parameters
@@ -326,4 +98,44 @@ def class_of(name: str) -> type:
     -------
     cls : type
     """
-    return getattr(import_module(CLASSES[name].home), name)
+    return getattr(import_module(HOME_OF[name]), name)
+
+
+def kind_of(name: str) -> str:
+    """Return how an object of the table is made.
+
+    Parameters
+    ----------
+    name : str
+        Of its class, in the table.
+
+    Returns
+    -------
+    kind : {"estimator", "object", "network"}
+        Of parameters, and then given attributes; of its fields; of sizes, and then given tensors.
+    """
+    cls = class_of(name)
+    if hasattr(cls, "_kept_arguments"):
+        return "network"
+    return "estimator" if hasattr(cls, "get_params") and name not in FOREIGN else "object"
+
+
+def rules_of(name: str) -> Rules:
+    """Return what must hold for the attributes, fields or arguments of an object.
+
+    Parameters
+    ----------
+    name : str
+        Of its class, in the table.
+
+    Returns
+    -------
+    rules : dict of str to str
+    """
+    cls = class_of(name)
+    if name in FOREIGN:
+        return FOREIGN[name]
+    if hasattr(cls, "_kept_arguments"):
+        return cls._kept_arguments
+    own = [vars(base).get("_kept", {}) for base in reversed(cls.__mro__)]
+    return {name: rule for rules in own for name, rule in rules.items()}

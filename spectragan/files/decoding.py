@@ -5,12 +5,12 @@ Nothing larger than the file is ever allocated, and no class that is not in the 
 
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from spectragan.exceptions import ModelFileError
-from spectragan.files.classes import CLASSES, PLACE, class_of
+from spectragan.files.classes import HOME_OF, PLACE, Rules, class_of, kind_of, rules_of
 from spectragan.files.layout import DAMAGED, refusal
 from spectragan.files.rules import SizeBook, check_values
 from spectragan.files.values import CODECS, SAVE_AGAIN
@@ -19,7 +19,6 @@ from spectragan.files.values import CODECS, SAVE_AGAIN
 # pooling by four is what shrinks spectra most between the input and the first large layer.
 LARGEST_RATIO = 4
 SMALLEST_LIMIT = 64
-OBSERVED = 1  # the domain whose latents are of both kinds
 
 
 def build_object(name: str, values: dict[str, Any]) -> Any:
@@ -36,37 +35,8 @@ def build_object(name: str, values: dict[str, Any]) -> Any:
     -------
     value : object
     """
-    builder = {"Spectra": _spectra, "SubspacePixels": _subspace_pixels}.get(name)
-    return builder(values) if builder else class_of(name)(**values)
-
-
-def _spectra(values: dict[str, Any]) -> Any:
-    cls = class_of("Spectra")
-    flux, ivar, axis = values["flux"], values["ivar"], values["spectral_axis"]
-    noise, medium, meta = (values[name] for name in ("noise", "medium", "meta"))
-    if not (np.isfinite(flux).all() and flux.dtype == ivar.dtype):
-        raise refusal("flux must be finite and of ivar's type", flux.dtype)
-    # All that is checked of spectra that a user hands over.
-    checked = cls(flux, None, ivar, noise, medium, meta)
-    grid = cls(np.ones((1, flux.shape[1])), axis, medium=medium)
-    spectra: Any = object.__new__(cls)
-    parts = checked.noise, grid.spectral_axis, medium, checked.meta, values["unit"]
-    spectra.__setstate__([flux, ivar, *parts, None])
-    return spectra
-
-
-def _subspace_pixels(values: dict[str, Any]) -> Any:
-    import torch
-
-    network = values.pop("network")
-    tensors = {name: torch.from_numpy(array) for name, array in values.items()}
-    heads = tensors.pop("synthetic_head"), tensors.pop("observed_head")
-    n_shared, n_split = (network.arguments[name] for name in ("n_shared", "n_split"))
-    for head, n_own in zip(heads, (0, n_split), strict=True):
-        n_features = 1 + n_shared + n_own + n_shared * (n_shared + 1) // 2
-        if len(head) != n_features:
-            raise refusal("a full-pixel head must fit the latents", len(head))
-    return class_of("SubspacePixels")(network, **tensors, heads=heads)
+    cls = class_of(name)
+    return cls._from_file(values) if hasattr(cls, "_from_file") else cls(**values)
 
 
 def build_network(name: str, arguments: dict[str, Any], tensors: Mapping[str, Any]) -> Any:
@@ -93,11 +63,9 @@ def build_network(name: str, arguments: dict[str, Any], tensors: Mapping[str, An
         for size in value if isinstance(value, list | tuple) else [value]:
             if size > limit:
                 raise refusal(f"{name} must be no larger than its tensors: {argument}", size)
+    cls = class_of(name)
     with torch.device("meta"):
-        if "components" in arguments:
-            shape = arguments["components"], arguments["n_pixels"]
-            return class_of(name)(**{**arguments, "components": torch.empty(shape)})
-        return class_of(name)(**arguments)
+        return getattr(cls, "_from_file", lambda sizes: cls(**sizes))(arguments)
 
 
 def fill_module(
@@ -150,35 +118,6 @@ def fill_module(
     module.load_state_dict(state, assign=True)
     module.requires_grad_(bool(learns))
     return module.train(bool(training))
-
-
-def complete(estimator: Any) -> None:
-    """Check what only shows in use, and add what follows from the rest.
-
-    Parameters
-    ----------
-    estimator : object
-        With its attributes set. A translator with networks gets its ``net_``.
-
-    Raises
-    ------
-    ModelFileError
-        If its latents have other shapes than it says.
-    """
-    if type(estimator).__name__ != "CycleGANTranslator":
-        return
-    import torch
-
-    with torch.no_grad():
-        blank = torch.zeros(1, estimator.n_features_in_, dtype=torch.float64)
-        latents = estimator.network_.encode(blank, OBSERVED)
-    found = tuple(tuple(part.shape[1:]) for part in latents)
-    if found != estimator._latent_shapes:
-        raise refusal("the latents must have the shapes that the model says", found)
-    columns = estimator.history_
-    epochs = zip(*columns.values(), strict=True)
-    rows = [dict(zip(columns, epoch, strict=True)) for epoch in epochs]
-    estimator.net_ = class_of("LoadedNet")(estimator.network_.network, rows)
 
 
 LONGEST_INTEGER = 40  # digits
@@ -313,7 +252,8 @@ class Decoder:
         name, parameters, attributes = content
         _check_class(name, "estimator")
         cls = class_of(name)
-        parameters = {key: v for key, v in parameters.items() if key not in CLASSES[name].gone}
+        gone = getattr(cls, "_gone", ())
+        parameters = {key: value for key, value in parameters.items() if key not in gone}
         unknown = sorted(set(parameters) - set(inspect.signature(cls).parameters))
         if unknown:
             raise refusal(
@@ -325,24 +265,24 @@ class Decoder:
             raise refusal("a file must not say where to write: no `checkpoint`", parameters[PLACE])
         estimator: Any = cls(**self._named(parameters))
         values = self._named(attributes)
-        sizes = check_values(name, values, CLASSES[name].rules, self._book) if values else {}
+        sizes = check_values(name, values, rules_of(name), self._book) if values else {}
         vars(estimator).update(values)
-        if values:
-            complete(estimator)
+        if values and hasattr(cls, "_after_loading"):
+            estimator._after_loading()
         return self._made(name, estimator, sizes)
 
     def _object(self, content: Any) -> Any:
         name, fields = content
         _check_class(name, "object")
         values = self._named(fields)
-        sizes = check_values(name, values, CLASSES[name].rules, self._book)
+        sizes = check_values(name, values, rules_of(name), self._book)
         return self._made(name, build_object(name, values), sizes)
 
     def _network(self, content: Any) -> Any:
         name, arguments, state, training, learns = content
         _check_class(name, "network")
         values, tensors = self._named(arguments), self._named(state)
-        sizes = check_values(name, values, CLASSES[name].rules, self._book)
+        sizes = check_values(name, values, rules_of(name), self._book)
         network = build_network(name, values, tensors)
         return self._made(name, fill_module(network, tensors, training, learns), sizes)
 
@@ -361,7 +301,7 @@ class Decoder:
 
 
 def _check_class(name: Any, kind: str) -> None:
-    if not isinstance(name, str) or name not in CLASSES or CLASSES[name].kind != kind:
+    if not isinstance(name, str) or name not in HOME_OF or kind_of(name) != kind:
         raise refusal(f"a file may only hold classes of spectragan where it says {kind}", name)
 
 
@@ -393,6 +333,8 @@ class LoadedNet:
     >>> LoadedNet(None, [{"epoch": 1, "train_loss": 0.5}]).history[:, "train_loss"]
     [0.5]
     """
+
+    _kept: ClassVar[Rules] = {"module_": "EmulatorNetwork|StarNet l p", "history": "epochs"}
 
     def __init__(self, module_: Any, history: list[dict[str, Any]]) -> None:
         from skorch.history import History

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.files.classes import CLASSES, PLACE, name_of
+from spectragan.files.classes import PLACE, kind_of, name_of, rules_of
 from spectragan.files.layout import TYPE_OF, refusal
 from spectragan.files.values import CODECS
 
@@ -123,12 +123,12 @@ class Encoder:
         name = name_of(value)
         if name is None:
             node = self._own_module(value, path)
-        elif CLASSES[name].kind == "network":
+        elif kind_of(name) == "network":
             node = {"network": [name, *self._network(value, path)]}
-        elif CLASSES[name].kind == "estimator":
+        elif kind_of(name) == "estimator":
             node = {"estimator": [name, *self._estimator(name, value, path)]}
         else:
-            fields = {field: _field(value, field) for field in CLASSES[name].rules}
+            fields = {field: _field(value, field) for field in rules_of(name)}
             node = {"object": [name, self._named(fields, path)]}
         # Numbered when complete, as reading does it; an object can't be part of itself.
         self._objects[id(value)] = len(self._objects)
@@ -141,9 +141,8 @@ class Encoder:
 
     def _estimator(self, name: str, estimator: Any, path: str) -> list[Any]:
         parameters = estimator.get_params(deep=False)
-        entry = CLASSES[name]
-        known = {rule.removesuffix("?") for rule in entry.rules}
-        left_out = {*parameters, *entry.left_out}
+        known = {rule.removesuffix("?") for rule in rules_of(name)}
+        left_out = {*parameters, *getattr(estimator, "_left_out", ())}
         attributes = {k: v for k, v in vars(estimator).items() if k not in left_out}
         unknown = sorted(set(attributes) - known)
         if unknown:

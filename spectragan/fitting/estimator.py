@@ -18,7 +18,7 @@ from spectragan.files.saving import SaveMixin
 from spectragan.fitting.errors import calibrate, hold_out, translation_covariance
 from spectragan.fitting.fitter import LabelFit, join_fits
 from spectragan.fitting.machine import FitterMachine, is_fitted, members_of, thaw
-from spectragan.fitting.parameters import RULES, check_nuisances
+from spectragan.fitting.parameters import KEPT, LEFT_OUT, RULES, check_nuisances
 from spectragan.fitting.results import (
     log_probability,
     make_table,
@@ -169,7 +169,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     ((50, 3), (50, 3))
     """
 
-    _rules = RULES
+    _rules, _kept, _left_out = RULES, KEPT, LEFT_OUT
 
     def __init__(
         self,

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from spectragan.rules import VERBOSE, count, number, one_of
+from spectragan.spectra.inputs import GRID
 
 NUISANCES = ("velocity", "broadening", "continuum")
 SHIFTS = NUISANCES[:2]  # fitted as parameters; the continuum is solved for
@@ -26,6 +27,17 @@ RULES = {
     "split": one_of("fit", "encode", text='"fit" or "encode"', remedy='"fit" propagates its error'),
     "err_inflation": one_of("auto", text='"auto"', remedy="1 leaves errors as they are") | number(),
 }
+KEPT = {
+    **GRID,
+    "emulator_": "SpectrumEmulator|ObservedEmulator",
+    "_names": "words l",
+    "_range": "array 2 l",
+    "_one_dimensional": "flag",
+    "err_inflation_": "array l",
+    "translation_covariance_?": "array? l l",
+    "_fitted_parameters": "parameters",
+}
+LEFT_OUT = ("_built", "_prepared")
 
 
 def check_nuisances(nuisances: Any) -> tuple[str, ...]:

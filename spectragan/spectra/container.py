@@ -1,10 +1,11 @@
 """`Spectra`: many spectra on one wavelength grid, with their errors."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
 
+from spectragan.files.layout import refusal
 from spectragan.rules import check
 from spectragan.spectra import checks as validation
 from spectragan.spectra.axis import ascending_angstrom, is_descending, pixel_indices, select_axis
@@ -85,6 +86,16 @@ class Spectra(FactsMixin):
     >>> s[1:].meta
     {'name': ['b', 'c']}
     """
+
+    _kept: ClassVar = {
+        "flux": "array n p",
+        "ivar": "array n p",
+        "noise": "any",
+        "spectral_axis": "axis? p",
+        "medium": "word?",
+        "meta": "any",
+        "unit": "unit",
+    }
 
     __slots__ = _SLOTS
 
@@ -301,6 +312,20 @@ class Spectra(FactsMixin):
         from spectragan.spectra.specutils_output import to_specutils
 
         return to_specutils(self, kind, uncertainty=uncertainty)
+
+    @classmethod
+    def _from_file(cls, values: dict[str, Any]) -> "Spectra":
+        """Return spectra of what a file keeps, which is not copied."""
+        flux, ivar, axis = values["flux"], values["ivar"], values["spectral_axis"]
+        noise, medium, meta = (values[name] for name in ("noise", "medium", "meta"))
+        if not (np.isfinite(flux).all() and flux.dtype == ivar.dtype):
+            raise refusal("flux must be finite and of ivar's type", flux.dtype)
+        # All that is checked of spectra that a user hands over.
+        checked = cls(flux, None, ivar, noise, medium, meta)
+        grid = cls(np.ones((1, flux.shape[1])), axis, medium=medium)
+        spectra = object.__new__(cls)
+        spectra._fill(flux, ivar, checked.noise, grid._axis, medium, checked.meta, values["unit"])
+        return spectra
 
     def __len__(self) -> int:
         return len(self._flux)

@@ -17,6 +17,14 @@ from spectragan.spectra.joining import check_same_grid, concatenate
 from spectragan.spectra.lazy import LazySpectra, any_good
 from spectragan.spectra.stored import is_stored
 
+# What `validate_spectra` remembers, by the rules of files.
+GRID = {
+    "n_features_in_": "count p",
+    "wavelength_": "axis? p",
+    "medium_": "word?",
+    "feature_names_in_?": "names p",
+    "_sklearn_output_config?": "any",
+}
 MIN_SPECTRA = 10  # fewer say nothing about a distribution: a half would have under five
 
 

@@ -17,7 +17,7 @@ from spectragan.spectra.axis import ascending_angstrom
 from spectragan.spectra.checks import check_axis
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import kind_of, like_input
-from spectragan.spectra.inputs import validate_spectra
+from spectragan.spectra.inputs import GRID, validate_spectra
 from spectragan.spectra.stored import is_stored
 
 
@@ -117,6 +117,7 @@ class BaseSpectraTransformer(SpectraOutputMixin, SaveMixin, TransformerMixin, Ba
     to check.
     """
 
+    _kept: ClassVar = GRID
     _rules: ClassVar[Rules] = {}
 
     def fit(self, X: Any, y: Any = None) -> Self:

@@ -11,10 +11,10 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.files.saving import SaveMixin
-from spectragan.labels import column_units, named_columns, target_labels
+from spectragan.labels import LABELS, column_units, named_columns, target_labels
 from spectragan.rules import NONE, VERBOSE, Rules, check_all, count, counts, number, pair
 from spectragan.spectra import Spectra, validate_spectra
-from spectragan.spectra.inputs import check_unit
+from spectragan.spectra.inputs import GRID, check_unit
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.starnet.inputs import (
     fit_scaling,
@@ -156,6 +156,17 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
     True
     """
 
+    _kept: ClassVar = {
+        **GRID,
+        **LABELS,
+        "_named": "flag",
+        "_label_mean": "array l",
+        "_label_scale": "array l",
+        "_scaling": "PixelScaling p",
+        "std_factor_": "array l",
+        "history_": "history",
+        "nets_": "list:LoadedNet l p",
+    }
     _rules: ClassVar[Rules] = {
         **dict.fromkeys(("n_members", "max_epochs", "batch_size"), count(remedy=GOOD)),
         "filters": counts(fewest=1, remedy="use (4, 16) if in doubt"),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -30,6 +30,8 @@ class PixelScaling:
     seen : ndarray of bool of shape (n_pixels,)
         False for pixels that are masked in all training spectra: they are masked ever after.
     """
+
+    _kept: ClassVar = {"mean": "array p", "scale": "array p", "seen": "flags p"}
 
     mean: np.ndarray
     scale: np.ndarray

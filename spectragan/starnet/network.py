@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -41,6 +41,13 @@ class StarNet(nn.Module):
     >>> mean.shape, log_variance.shape
     (torch.Size([2, 3]), torch.Size([2, 3]))
     """
+
+    _kept_arguments: ClassVar = {
+        "n_pixels": "count p",
+        "n_labels": "count l",
+        "filters": "sizes",
+        "hidden": "sizes",
+    }
 
     def __init__(
         self,

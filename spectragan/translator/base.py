@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
@@ -23,7 +23,7 @@ from spectragan.spectra import (
 from spectragan.spectra.axis import is_descending
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.domains import DOMAINS
-from spectragan.spectra.inputs import check_latents, check_set, check_unit, make_rng
+from spectragan.spectra.inputs import GRID, check_latents, check_set, check_unit, make_rng
 from spectragan.spectra.lazy import LazySpectra, has_good_pixel
 from spectragan.spectra.transformer import SpectraOutputMixin
 from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_row
@@ -253,6 +253,8 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
     Subclasses set ``subspace_`` and what else they need in `_learn`, and map arrays in
     `_translate`, `_push_forward`, `_encode` and `_decode`.
     """
+
+    _kept: ClassVar = {**GRID, "unit_": "unit", "subspace_": "Subspace k p"}
 
     def transform(self, X: Any, *, out: Any = None, chunk_size: int | None = None) -> Any:
         """Translate synthetic spectra into observed ones.

@@ -19,6 +19,8 @@ SMALLEST_VARIANCE = 1e-6
 class _AffineTranslator(BaseTranslator):
     """A translator that is one affine map: ``mean_o + (x - mean_s) + (c A - c) V``."""
 
+    _kept: ClassVar = {"n_shared_": "count k", "n_split_": "count 0", "_matrix": "array k k"}
+
     n_shared_: int
     n_split_: int
     _rules: ClassVar[Rules] = {"n_components": count() | NONE}

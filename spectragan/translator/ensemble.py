@@ -158,6 +158,14 @@ class TranslatorEnsemble(BaseTranslator):
     (200, 100)
     """
 
+    _kept: ClassVar = {
+        "members_": "list:CycleGANTranslator|LinearTranslator|MeanShiftTranslator p",
+        "n_shared_": "count s",
+        "n_split_": "count t",
+        "floor_": "number",
+        "factors_": "array 10",
+        "offset_factors_?": "array 10",
+    }
     _rules: ClassVar[Rules] = {"n_members": count(), "verbose": VERBOSE}
 
     def __init__(

@@ -4,13 +4,15 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from torch import nn
 
 from spectragan.emulator.model import EmulatorModel, SpectrumModel, spectrum_model
+from spectragan.files.decoding import LoadedNet
+from spectragan.files.layout import refusal
 from spectragan.spectra import Spectra
 from spectragan.training.devices import resolve_device, seeded
 from spectragan.training.inference import push_forward
@@ -176,6 +178,21 @@ class CycleGANTranslator(BaseTranslator):
     (200, 100)
     """
 
+    _kept: ClassVar = {
+        "_representation": "SubspaceRepresentation|PixelRepresentation k p",
+        "network_": "SubspacePixels|PixelTranslator p k s t",
+        "n_shared_": "count s",
+        "n_split_": "count t",
+        "split_codes_": "array c t",
+        "_latent_shapes": "shapes s t",
+        "history_": "history",
+        "health_?": "TrainingHealth",
+        "mismatch_?": "LabelMismatch?",
+        "offset_covariance_?": "array? s s",
+    }
+    _left_out = ("net_",)
+    _gone = ("compile", "precision")
+
     _rules = RULES
 
     def __init__(
@@ -240,6 +257,19 @@ class CycleGANTranslator(BaseTranslator):
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
+
+    def _after_loading(self) -> None:
+        """Check the latents of a loaded translator, and give it the history of its training."""
+        with torch.no_grad():
+            blank = torch.zeros(1, self.n_features_in_, dtype=torch.float64)
+            latents = self.network_.encode(blank, OBSERVED)
+        found = tuple(tuple(part.shape[1:]) for part in latents)
+        if found != self._latent_shapes:
+            raise refusal("the latents must have the shapes that the model says", found)
+        columns = self.history_
+        epochs = zip(*columns.values(), strict=True)
+        rows = [dict(zip(columns, epoch, strict=True)) for epoch in epochs]
+        self.net_ = LoadedNet(self.network_.network, rows)
 
     def fit(
         self,
@@ -334,7 +364,7 @@ class CycleGANTranslator(BaseTranslator):
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
         self.net_ = net
-        self.history_ = epoch_history(net)
+        self.history_: dict[str, list[float]] = epoch_history(net)
         self.health_ = judge_health(net)
         return self
 

@@ -1,6 +1,6 @@
 """`ObservedEmulator`: labels to observed spectra, with exact derivatives."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
@@ -63,6 +63,13 @@ class ObservedEmulator(SaveMixin):
     >>> observed.predict(mock.labels_synthetic[:2]).shape
     (2, 50)
     """
+
+    _kept: ClassVar = {
+        "emulator": "SpectrumEmulator|FrozenEstimator",
+        "translator": "CycleGANTranslator|LinearTranslator|MeanShiftTranslator"
+        "|TranslatorEnsemble|FrozenEstimator",
+        "split": "any",
+    }
 
     def __init__(self, emulator: Any, translator: Any, split: Any = None) -> None:
         check_is_fitted(emulator)

@@ -5,7 +5,7 @@ At the end: does what latents say fit into the subspace? If not, more components
 
 import warnings
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -177,6 +177,8 @@ class SubspaceRepresentation:
     unit variance, and the factor ``noise`` that turns white noise into that of the spectrum.
     """
 
+    _kept: ClassVar = {"subspace": "Subspace k p"}
+
     def __init__(self, subspace: Subspace) -> None:
         self.subspace = subspace
         self.scale = subspace.spread
@@ -322,6 +324,8 @@ class PixelRepresentation:
     subspace : Subspace
         Gives the means, and the linear start.
     """
+
+    _kept: ClassVar = {"subspace": "Subspace k p"}
 
     def __init__(self, subspace: Subspace) -> None:
         self.subspace = subspace

@@ -5,6 +5,7 @@ How many latents they need, and the rotation of these under which few pixels dif
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
@@ -34,6 +35,8 @@ class Subspace:
     spread : ndarray of shape (n_components,)
         Standard deviation of the coefficients over both domains.
     """
+
+    _kept: ClassVar = {"means": "array 2 p", "components": "array k p", "spread": "array k"}
 
     means: np.ndarray
     components: np.ndarray

@@ -206,6 +206,7 @@ class Broadener(BaseSpectraTransformer):
     True
     """
 
+    _kept: ClassVar = {"matrix_": "sparse? p p"}
     _rules: ClassVar[Rules] = {
         "limb_darkening": number(0, 1, closed="both", text="0 to 1", remedy="try 0.6"),
         "min_coverage": MIN_COVERAGE,

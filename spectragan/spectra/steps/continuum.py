@@ -17,7 +17,7 @@ from spectragan.files.saving import SaveMixin
 from spectragan.rules import Rules, check_all, count, deviations, one_of
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import like_input
-from spectragan.spectra.inputs import validate_spectra
+from spectragan.spectra.inputs import GRID, validate_spectra
 from spectragan.spectra.ranges import chunk_slices, pixel_mask
 from spectragan.spectra.transformer import SpectraOutputMixin, row_blocks
 
@@ -262,6 +262,7 @@ class ContinuumNormalizer(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseE
     True
     """
 
+    _kept: ClassVar = {**GRID, "chunks_": "slices p", "continuum_pixels_": "flags? p"}
     _rules: ClassVar[Rules] = {
         "degree": count(0, remedy="try 4"),
         "n_iter": count(0, remedy="try 0"),

@@ -76,6 +76,7 @@ class AirVacuumConverter(BaseSpectraTransformer):
     ('vacuum', <Quantity [5001.39, 6564.6 ] Angstrom>)
     """
 
+    _kept: ClassVar = {"initial_medium_": "word?", "old_axis_": "axis? p", "new_axis_": "axis? p"}
     _rules: ClassVar[Rules] = {
         **dict.fromkeys(("medium", "initial_medium"), MEDIUM),
         "method": one_of(*METHODS, text=f"one of {', '.join(METHODS)}"),

@@ -87,6 +87,7 @@ class NoiseInjector(BaseSpectraTransformer):
     (0.02, 0.02)
     """
 
+    _kept: ClassVar = {"unit_": "unit", "std_": "array? n p"}
     _rules: ClassVar[Rules] = {"snr": ONE_SNR | pair(ONE_SNR, "a pair of them (lowest, highest)")}
 
     def __init__(

@@ -85,6 +85,7 @@ class OutlierInterpolator(BaseSpectraTransformer):
     (True, 1)
     """
 
+    _kept: ClassVar = {"unit_": "unit", "median_": "array p", "scatter_": "array p"}
     _rules: ClassVar[Rules] = {
         "upper": deviations("use numpy.inf to keep this side"),
         "lower": deviations("use numpy.inf to keep this side"),

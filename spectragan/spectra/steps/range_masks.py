@@ -4,7 +4,7 @@ Its bands and lines are in the frame of the observer.
 """
 
 import warnings
-from typing import Any
+from typing import Any, ClassVar
 
 import astropy.units as u
 import numpy as np
@@ -57,6 +57,8 @@ SKY_LINES_VACUUM = (
 
 class _RangeMasker(BaseSpectraTransformer):
     """Set ivar to 0 in ranges of wavelength that are fixed in the frame of the observer."""
+
+    _kept: ClassVar = {"ranges_": "array r 2"}
 
     ranges: Any
     velocity: Any

@@ -298,6 +298,7 @@ class Resampler(BaseSpectraTransformer):
     (array([[2., 2.]]), array([[2., 1.]]))
     """
 
+    _kept: ClassVar = {"old_axis_": "axis? p", "new_axis_": "axis? q", "matrix_": "sparse? q p"}
     _rules: ClassVar[Rules] = {"method": one_of(*MATRICES), "min_coverage": MIN_COVERAGE}
 
     def __init__(

@@ -336,6 +336,7 @@ class RestFrameShifter(BaseSpectraTransformer):
     True
     """
 
+    _kept: ClassVar = {"template_": "Spectra? n p"}
     _rules: ClassVar[Rules] = {
         "order": one_of(1, 3, 5, 7, text="one of 1, 3, 5, 7", remedy="try 3"),
         "min_coverage": MIN_COVERAGE,

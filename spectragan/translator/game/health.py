@@ -3,7 +3,7 @@
 import math
 import warnings
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from skorch.callbacks import Callback
@@ -35,6 +35,8 @@ class TrainingHealth(SummaryMixin):
     healthy : bool
         Whether the last epoch was a good one.
     """
+
+    _kept: ClassVar = {"problems": "words n", "penalty": "number", "healthy": "flag"}
 
     problems: tuple[str, ...] = ()
     penalty: float = 0.0

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.stats import chi2
@@ -142,6 +142,15 @@ class LabelMismatch(SummaryMixin):
     matched : bool
         Whether training used stars that both domains have.
     """
+
+    _kept: ClassVar = {
+        "offset": "array n",
+        "offset_error": "array n",
+        "scale": "array n",
+        "p_value": "number",
+        "shares": "any",
+        "matched": "flag",
+    }
 
     offset: np.ndarray
     offset_error: np.ndarray

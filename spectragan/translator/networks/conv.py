@@ -6,6 +6,7 @@ by a linear head.
 """
 
 from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -27,6 +28,14 @@ N_DOMAIN_LAYERS = 2  # the layers of an encoder or generator that each domain ha
 DOMAIN_CHANNELS = (32, 64)
 TRUNK_CHANNELS = (128, 256, 512)
 SPLIT_CHANNELS = (32, 32, 32)
+
+SIZES = {
+    "n_pixels": "count p",
+    "n_shared": "whole",
+    "n_split": "whole",
+    "width": "number",
+    "strides": "sizes",
+}
 
 
 class ConvTranslator(nn.Module):
@@ -89,6 +98,8 @@ class ConvTranslator(nn.Module):
     >>> network.decode(shared, split, 1).shape
     torch.Size([8, 343])
     """
+
+    _kept_arguments: ClassVar = SIZES
 
     centre: torch.Tensor
     scale: torch.Tensor
@@ -244,6 +255,13 @@ class AdaptedConvTranslator(nn.Module):
     >>> network.decode(shared, split, 1).shape
     torch.Size([8, 343])
     """
+
+    _kept_arguments: ClassVar = {**SIZES, "components": "whole"}
+
+    @classmethod
+    def _from_file(cls, arguments: dict[str, Any]) -> "AdaptedConvTranslator":
+        shape = arguments["components"], arguments["n_pixels"]
+        return cls(**{**arguments, "components": torch.empty(shape)})
 
     centre: torch.Tensor
     scale: torch.Tensor
@@ -461,6 +479,8 @@ class ConvCritic(nn.Module):
     >>> ConvCritic(343, width=0.25)(observed, shared, split, 1).shape
     torch.Size([8])
     """
+
+    _kept_arguments: ClassVar = SIZES
 
     centre: torch.Tensor
     scale: torch.Tensor

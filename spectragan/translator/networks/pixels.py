@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from functools import reduce
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
+from spectragan.files.layout import refusal
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC, TranslatorNetwork
 
 
@@ -27,6 +29,8 @@ class PixelTranslator(nn.Module):
     >>> pixels.decode_average(shared, torch.rand(5, 4, 6)).shape
     torch.Size([2, 343])
     """
+
+    _kept: ClassVar = {"network": "ConvTranslator|AdaptedConvTranslator|own p"}
 
     def __init__(self, network: TranslatorNetwork) -> None:
         super().__init__()
@@ -93,6 +97,15 @@ class SubspacePixels(PixelTranslator):
         What the latents say about the pixels outside the basis (see `head_features`).
     """
 
+    _kept: ClassVar = {
+        "network": "SubspaceTranslator k s t",
+        "means": "array 2 p",
+        "components": "array k p",
+        "scale": "array k",
+        "synthetic_head": "array f p",
+        "observed_head": "array g p",
+    }
+
     means: torch.Tensor
     components: torch.Tensor
     scale: torch.Tensor
@@ -113,6 +126,18 @@ class SubspacePixels(PixelTranslator):
         self.register_buffer("scale", scale)
         self.register_buffer("synthetic_head", heads[SYNTHETIC])
         self.register_buffer("observed_head", heads[OBSERVED])
+
+    @classmethod
+    def _from_file(cls, values: dict[str, Any]) -> "SubspacePixels":
+        """Return the translator of what a file keeps, arrays that aren't copied."""
+        network = values.pop("network")
+        tensors = {name: torch.from_numpy(array) for name, array in values.items()}
+        heads = tensors.pop("synthetic_head"), tensors.pop("observed_head")
+        n_shared, n_split = (network.arguments[name] for name in ("n_shared", "n_split"))
+        for head, n_own in zip(heads, (0, n_split), strict=True):
+            if len(head) != n_head_features(n_shared, n_own):
+                raise refusal("a full-pixel head must fit the latents", len(head))
+        return cls(network, **tensors, heads=heads)
 
     def encode(self, x: torch.Tensor, domain: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the latents of spectra of `domain`, see `PixelTranslator.encode`."""
@@ -171,7 +196,8 @@ def head_features(shared: torch.Tensor, split: torch.Tensor) -> torch.Tensor:
 
     Returns
     -------
-    features : tensor of shape (n_rows, 1 + n_shared + n_split + n_shared * (n_shared + 1) / 2)
+    features : tensor of shape (n_rows, n_features)
+        See `n_head_features`.
 
     Examples
     --------
@@ -183,6 +209,20 @@ def head_features(shared: torch.Tensor, split: torch.Tensor) -> torch.Tensor:
     first, second = torch.triu_indices(shared.shape[1], shared.shape[1])
     ones = torch.ones_like(shared[:, :1])
     return torch.cat([ones, shared, split, shared[:, first] * shared[:, second]], dim=1)
+
+
+def n_head_features(n_shared: int, n_split: int) -> int:
+    """Return how many features `head_features` gives for so many latents.
+
+    Parameters
+    ----------
+    n_shared, n_split : int
+
+    Returns
+    -------
+    n_features : int
+    """
+    return 1 + n_shared + n_split + n_shared * (n_shared + 1) // 2
 
 
 def _average_over(

@@ -7,7 +7,7 @@ training, translation is the linear map it was given.
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import nn
@@ -91,6 +91,13 @@ class SubspaceTranslator(nn.Module):
     >>> shared.shape, split.shape, network.decode(shared, split, 1).shape
     (torch.Size([8, 3]), torch.Size([8, 2]), torch.Size([8, 20]))
     """
+
+    _kept_arguments: ClassVar = {
+        "n_components": "count k",
+        "n_shared": "count s",
+        "n_split": "count t",
+        "hidden": "sizes",
+    }
 
     def __init__(
         self, n_components: int, n_shared: int, n_split: int, hidden: Sequence[int] = (64, 64)
