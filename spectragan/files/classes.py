@@ -231,6 +231,9 @@ CLASSES: dict[str, Entry] = {
             "p_value": "number",
             "shares": "any",
             "matched": "flag",
+            "common?": "array 4 2",
+            "alternative_p_value?": "number",
+            "bounded?": "flag",
         },
     ),
     "PixelScaling": Entry(
