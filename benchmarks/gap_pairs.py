@@ -23,6 +23,7 @@ from benchmarks.apogee_like import (
     LineList,
     draw_gap,
     draw_labels,
+    label_terms,
 )
 from spectragan.datasets import instrument, lines
 from spectragan.datasets.populations import (
@@ -131,8 +132,6 @@ def apogee_like(n_pixels: int, seed: int) -> Base:
     owned = rng.uniform(size=near.sum()) < ELEMENT_SHARE
 
     def flux(list_of_lines, labels, more=0.0):
-        from benchmarks.apogee_like import label_terms
-
         strength = label_terms(labels) @ list_of_lines.coefficients[:, near] + more
         depth = 10.0 ** np.minimum(strength, 1.5) @ shape
         sigma = np.full(len(labels), INSTRUMENT_SIGMA / PIXEL_VELOCITY)
@@ -158,57 +157,57 @@ BASES = {"MILES-like": miles_like, "APOGEE-like": apogee_like}
 
 
 def sparse(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Some lines are missing, others wrong, in the synthetic spectra."""
+    """Take some lines out of the synthetic spectra, and change others."""
     return replace(sides, synthetic=sides.base.wrong(sides.labels))
 
 
 def one_element(sides: Sides, rng: np.random.Generator) -> Sides:
-    """The lines of one element are 30 % stronger."""
+    """Make the lines of one element 30 % stronger."""
     return replace(sides, observed=sides.base.element(sides.labels))
 
 
 def deeper(sides: Sides, rng: np.random.Generator, factor: float = 1.15) -> Sides:
-    """All lines are deeper, or shallower."""
+    """Make all lines deeper, or shallower."""
     return replace(sides, observed=1 - factor * (1 - sides.observed))
 
 
 def scattered(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Light is scattered into the lines, and the continuum normalised again."""
+    """Scatter light into the lines, and normalise the continuum again."""
     return replace(sides, observed=(sides.observed + SCATTERED) / (1 + SCATTERED))
 
 
 def shallower_by_star(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Lines are shallower, by 0 to 20 % from star to star."""
+    """Make lines shallower, by 0 to 20 % from star to star."""
     factor = 1 - rng.uniform(0.0, 0.2, (len(sides.labels), 1))
     return replace(sides, observed=1 - factor * (1 - sides.observed))
 
 
 def nlte(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Lines are deeper the hotter a star is."""
+    """Make lines the deeper the hotter a star is."""
     hot = (sides.labels[:, :1] - POPULATION_MEAN[0]) / POPULATION_STD[0]
     return replace(sides, observed=1 - (1.05 + 0.1 * hot) * (1 - sides.observed))
 
 
 def broader(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Observed lines are broader."""
+    """Broaden observed lines."""
     sigma = np.full(len(sides.labels), BROADENING_PIXELS)
     return replace(sides, observed=instrument.broaden(sides.observed, sigma))
 
 
 def narrower(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Synthetic lines are broader."""
+    """Broaden synthetic lines."""
     sigma = np.full(len(sides.labels), NARROWING_PIXELS)
     return replace(sides, synthetic=instrument.broaden(sides.synthetic, sigma))
 
 
 def rotation(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Lines are broader, from star to star."""
+    """Broaden lines, from star to star."""
     sigma = rng.uniform(*ROTATION_PIXELS, len(sides.labels))
     return replace(sides, observed=instrument.broaden(sides.observed, sigma))
 
 
 def continuum(sides: Sides, rng: np.random.Generator) -> Sides:
-    """A residual continuum that all stars have, and one of each star's own."""
+    """Leave a continuum that all stars have, and one of each star's own."""
     basis = instrument.chebyshev_basis(sides.observed.shape[1], 4)
     common = 0.01 * np.array([0.5, 1.0, -0.7, 0.4, 0.3])
     own = rng.normal(0.0, 0.002, (len(sides.labels), 5))
@@ -216,7 +215,7 @@ def continuum(sides: Sides, rng: np.random.Generator) -> Sides:
 
 
 def moved(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Observed wavelengths are off by a quarter of a pixel."""
+    """Shift observed wavelengths by a quarter of a pixel."""
     frequency = np.fft.rfftfreq(sides.observed.shape[1])
     turn = np.exp(-2j * np.pi * frequency * SHIFT_PIXELS)
     flux = np.fft.irfft(np.fft.rfft(1 - sides.observed) * turn, sides.observed.shape[1])
@@ -224,7 +223,7 @@ def moved(sides: Sides, rng: np.random.Generator) -> Sides:
 
 
 def telluric(sides: Sides, rng: np.random.Generator) -> Sides:
-    """The sky's lines and fringes, from star to star."""
+    """Add the sky's lines and fringes, from star to star."""
     n, n_pixels = sides.observed.shape
     where = np.random.default_rng(5).uniform(0, n_pixels, TELLURIC_LINES)  # the same sky for all
     pixel = np.arange(n_pixels)
@@ -236,7 +235,7 @@ def telluric(sides: Sides, rng: np.random.Generator) -> Sides:
 
 
 def along(sides: Sides, rng: np.random.Generator) -> Sides:
-    """Observed stars look like ones that are 0.3 standard deviations hotter."""
+    """Make observed stars look 0.3 standard deviations hotter."""
     hotter = sides.labels.copy()
     hotter[:, 0] += ALONG * POPULATION_STD[0]
     return replace(sides, observed=sides.base.complete(hotter))

@@ -1,4 +1,4 @@
-"""What an instrument, or a model, can have wrong for all lines at once: neither labels nor lines."""
+"""What an instrument or a model can have wrong for all lines at once."""
 
 from dataclasses import dataclass
 from typing import NamedTuple

@@ -15,8 +15,8 @@ from spectragan.translator.matching.sparse_gap import (
     weighted_median,
 )
 
-ROUNDS = 24  # at most: latents, instrument and gap are found in turn, until they agree
-AGREED = 2e-3  # standard deviations of the latents: mean changes no larger than this end it
+ROUNDS = 32  # at most: latents, instrument and gap are found in turn, until they agree
+AGREED = 5e-4  # standard deviations of the latents: mean changes no larger than this end it
 ROUND_ITERATIONS = 10  # of a round that starts where the last one ended
 ROUND_ROWS = 400  # observed spectra that rounds work with
 LAST_ROUNDS = 2  # with all of them
@@ -258,7 +258,8 @@ class _Search:
 
     def result(self) -> PseudoPairs:
         """Return the pairs, with errors."""
-        assert self.forms is not None and self.change is not None
+        assert self.forms is not None
+        assert self.change is not None
         forms, n = self.forms, self.manifold.powers.n_latents
         draws = resampled_changes(forms, self.change, self.rng)
         shifts = draws[:, : n * (n + 1)]
