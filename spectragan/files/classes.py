@@ -61,6 +61,7 @@ _LABELS: Rules = {
     "_one_dimensional": "flag",
     "unit_": "unit",
 }
+_MEMBERS = "CycleGANTranslator|LinearTranslator|MeanShiftTranslator|PseudoPairTranslator"
 # An affine map has one shared latent per component, and no split ones.
 _AFFINE: Rules = {
     **_TRANSLATOR,
@@ -125,12 +126,24 @@ CLASSES: dict[str, Entry] = {
     ),
     "LinearTranslator": Entry(TRANSLATOR + "baselines", "estimator", _AFFINE),
     "MeanShiftTranslator": Entry(TRANSLATOR + "baselines", "estimator", _AFFINE),
+    "PseudoPairTranslator": Entry(
+        TRANSLATOR + "closed_form",
+        "estimator",
+        {
+            **_TRANSLATOR,
+            "map_": "PseudoMap s p",
+            "mismatch_": "LabelMismatch?",
+            "offset_covariance_": "array? s s",
+            "n_shared_": "count s",
+            "n_split_": "count 0",
+        },
+    ),
     "TranslatorEnsemble": Entry(
         TRANSLATOR + "ensemble",
         "estimator",
         {
             **_TRANSLATOR,
-            "members_": "list:CycleGANTranslator|LinearTranslator|MeanShiftTranslator p",
+            "members_": f"list:{_MEMBERS} p",
             "n_shared_": "count s",
             "n_split_": "count t",
             "floor_": "number",
@@ -220,6 +233,19 @@ CLASSES: dict[str, Entry] = {
         "spectragan.translator.game.health",
         "object",
         {"problems": "words n", "penalty": "number", "healthy": "flag"},
+    ),
+    "PseudoMap": Entry(
+        TRANSLATOR + "matching.pseudo_map",
+        "object",
+        {
+            "mean": "array p",
+            "encoder": "array s p",
+            "synthetic": "array t p",
+            "change": "array t p",
+            "emphasis": "array p",
+            "limits": "array 2 s",
+            "degree": "whole",
+        },
     ),
     "LabelMismatch": Entry(
         "spectragan.translator.matching.mismatch",

@@ -264,11 +264,14 @@ class Placed:
     pairs : PseudoPairs
     pixels : ndarray of int of shape (n_used,)
         Those that both domains have seen often; `pairs` has only them.
+    basis : LatentBasis
+        Of the synthetic spectra.
     """
 
     latents: tuple[np.ndarray, np.ndarray]
     pairs: PseudoPairs
     pixels: np.ndarray
+    basis: LatentBasis
 
 
 @dataclass(frozen=True)
@@ -378,7 +381,7 @@ def place_domains(
         np.concatenate([basis.latents(part) for part in next(parts)]),
         np.concatenate([pairs.place(part.flux, part.weights) for part in next(parts)]),
     )
-    return Placed(latents, pairs, pixels)
+    return Placed(latents, pairs, pixels, basis)
 
 
 def _often_seen(data: DomainData) -> np.ndarray:

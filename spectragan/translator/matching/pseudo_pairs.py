@@ -393,10 +393,26 @@ def _trust(
 ) -> np.ndarray:
     """Return the weight of each spectrum: small where it is no spectrum like the others."""
     model = manifold.spectra(latents) + _affine(latents) @ gap
-    square = np.where(good, flux - model, 0.0).astype(float) ** 2
-    residual = np.sqrt(square.sum(axis=1) / np.maximum(good.sum(axis=1), 1))
-    typical = max(float(np.median(residual)), TINY)
-    return 1 / (1 + (residual / (OUTLYING * typical)) ** 4)
+    return trust_in(np.where(good, flux - model, 0.0), good)
+
+
+def trust_in(residual: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Return the weight of each spectrum: small where it is no spectrum like the others.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (n_spectra, n_pixels)
+        What a model of all of them leaves.
+    good : ndarray of bool of shape (n_spectra, n_pixels)
+
+    Returns
+    -------
+    trust : ndarray of shape (n_spectra,)
+    """
+    square = np.where(good, residual, 0.0).astype(float) ** 2
+    left = np.sqrt(square.sum(axis=1) / np.maximum(good.sum(axis=1), 1))
+    typical = max(float(np.median(left)), TINY)
+    return 1 / (1 + (left / (OUTLYING * typical)) ** 4)
 
 
 def _trusted(trust: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
