@@ -258,7 +258,6 @@ CLASSES: dict[str, Entry] = {
             "shares": "any",
             "matched": "flag",
             "common?": "array 4 2",
-            "alternative_p_value?": "number",
             "bounded?": "flag",
         },
     ),

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from scipy.stats import chi2, ks_2samp
+from scipy.stats import chi2
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.extmath import randomized_svd
 
@@ -121,7 +121,6 @@ SAMPLE_ROWS = 2000  # of each domain, from which manifold and gap are learned
 SCALE_ERROR = 0.1  # of log widths: broader lines shrink latents
 LEVEL = 0.01  # of false alarms: stricter than usual, for part of the errors is assumed
 MAX_LOG_RATIO = 6.0
-ALIKE = 1e-4  # of distributions: below it, their shapes differ
 NOTICED = 3.0  # errors beyond which a common change of all lines is worth a word
 # For each: words for more and for less, unit, and the factor that goes with it.
 COMMON_WORDS = (
@@ -131,7 +130,6 @@ COMMON_WORDS = (
     ("(rms) of another continuum", "", " %", 100.0),
 )
 LABEL_DOUBT = 0.1  # standard deviations: what models may have wrong along the labels anyway
-N_DIRECTIONS = 20  # along which the shapes of two distributions are compared
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -157,10 +155,6 @@ class LabelMismatch(SummaryMixin):
         are, as a part of their depth; what broadens them, as a standard deviation in pixels,
         negative where they are narrower; how many pixels further on they lie; and the rms change
         of the continuum, as a part of it. All at the mean observed star.
-    alternative_p_value : float
-        Whether a gap along the labels could be all there is to the offset: the chance of the
-        observed latents if the label distributions were equal, and the gap moved and stretched
-        all stars alike.
     bounded : bool
         Whether anchors or rough labels say how far off the mean labels may be.
     """
@@ -172,7 +166,6 @@ class LabelMismatch(SummaryMixin):
     shares: tuple[float, float]
     matched: bool
     common: np.ndarray = field(default_factory=lambda: np.zeros((4, 2)))
-    alternative_p_value: float = 0.0
     bounded: bool = False
 
     @property
@@ -184,9 +177,10 @@ class LabelMismatch(SummaryMixin):
     def is_ambiguous(self) -> bool:
         """Whether equal labels, and a gap along them, explain the spectra just as well.
 
-        Nothing in the spectra decides between the two; anchors and rough labels do.
+        So it is where the domains differ and nothing is known of the labels: no spectrum decides
+        between the two, but anchors do.
         """
-        return self.is_significant and not self.bounded and self.alternative_p_value >= ALIKE
+        return self.is_significant and not self.bounded
 
     @property
     def gap(self) -> str:
@@ -450,40 +444,8 @@ def _compare(
         shares,
         matched,
         pairs.common,
-        same_shape(synthetic, observed),
         bounded,
     )
-
-
-def same_shape(first: np.ndarray, second: np.ndarray) -> float:
-    """Return the chance of two samples if their distributions differ in moments only.
-
-    Parameters
-    ----------
-    first, second : ndarrays of shape (n_d, n_latents)
-
-    Returns
-    -------
-    p_value : float
-        The smallest one of Kolmogorov-Smirnov tests along fixed random directions, after both
-        have been moved to mean 0 and covariance 1, times their number.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spectragan.translator.matching.mismatch import same_shape
-    >>> rng = np.random.default_rng(0)
-    >>> first, second = rng.normal(size=(500, 2)), rng.normal(1, 0.5, size=(500, 2))
-    >>> same_shape(first, second) > 0.1, same_shape(first, second**2) < 0.01
-    (True, True)
-    """
-    directions = np.random.RandomState(0).normal(size=(first.shape[1], N_DIRECTIONS))
-    directions = np.hstack([np.eye(first.shape[1]), directions])
-    # Moved by the same maps, not each to its own principal axes, which may be turned.
-    a, b = first - first.mean(axis=0), second - second.mean(axis=0)
-    b = b * (a.std(axis=0) / np.maximum(b.std(axis=0), np.finfo(float).tiny))
-    tests = [ks_2samp(a @ way, b @ way).pvalue for way in directions.T]
-    return float(min(1.0, min(tests) * first.shape[1]))
 
 
 def _effective_share(weights: np.ndarray) -> float:
