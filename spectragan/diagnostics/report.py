@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.diagnostics.drift import LabelDrift, label_drift
 from spectragan.diagnostics.gap import GapScores, gap_scores
+from spectragan.diagnostics.second_opinion import second_opinion
 from spectragan.diagnostics.strangeness import (
     OutOfDistribution,
     least_reference,
@@ -23,10 +24,13 @@ from spectragan.spectra.inputs import check_set, draw_seed, make_rng
 from spectragan.spectra.noise import lend_noise
 from spectragan.spectra.summary import SummaryMixin
 
-LEVELS = ("good", "doubtful", "wrong")
+LEVELS = ("good", "can't be told", "doubtful", "wrong")
+GRADES = ("good", "doubtful", "wrong")
 GAP_LEFT = (0.4, 0.8)  # of the distance between the domains: doubtful, wrong
 DRIFT = (0.1, 0.5)  # standard deviations of a label: doubtful, wrong
 STRANGE = (0.05, 0.3)  # share of translated spectra that the observed domain doesn't have
+HIDDEN = 0.25  # standard deviations of a latent: an error of the mean star that may hide
+DISAGREEMENT = 0.5  # of the change: two methods that differ by more don't agree
 MISMATCH = 1.0  # standard deviations of a latent: rows that both domains have are then few
 INVENTED = 0.05  # share of pixels: a translation that invents more is no translation
 
@@ -37,7 +41,7 @@ class Finding:
 
     Attributes
     ----------
-    level : {"doubtful", "wrong"}
+    level : {"can't be told", "doubtful", "wrong"}
         How much it speaks against it.
     what : str
         What was found.
@@ -70,6 +74,7 @@ def judge(report: Any) -> tuple[Finding, ...]:
         *_strange_findings(report),
         *_drift(report),
         *_mismatch_findings(report),
+        *_hidden(report),
         *_health(report),
         *_inventions(report),
     ]
@@ -77,7 +82,7 @@ def judge(report: Any) -> tuple[Finding, ...]:
 
 
 def _level(value: float, limits: tuple[float, float]) -> str:
-    return LEVELS[sum(value > limit for limit in limits)]
+    return GRADES[sum(value > limit for limit in limits)]
 
 
 def _gap(report: Any) -> Iterator[Finding]:
@@ -135,6 +140,36 @@ def _mismatch_findings(report: Any) -> Iterator[Finding]:
         )
 
 
+def _hidden(report: Any) -> Iterator[Finding]:
+    """Yield what no check can see: errors along the labels, unless something bounds them."""
+    remedy = "give `anchors`: a few stars whose labels are known"
+    mismatch = report.mismatch
+    if mismatch is None:
+        yield Finding(LEVELS[1], "with so few spectra, an error along the labels hides", remedy)
+        return
+    error = float(np.max(mismatch.offset_error))
+    if mismatch.is_ambiguous:
+        yield Finding(
+            LEVELS[1],
+            f"{mismatch.distance:.2f} ± {mismatch.distance_error:.2f} standard deviations between "
+            "the mean stars may be other labels, or an error of the models that looks like them",
+            remedy,
+        )
+    elif error > HIDDEN:
+        yield Finding(
+            LEVELS[1],
+            f"an error of the mean star of {error:.2f} standard deviations may hide",
+            remedy,
+        )
+    if report.disagreement > DISAGREEMENT:
+        yield Finding(
+            LEVELS[1],
+            f"PseudoPairTranslator translates otherwise, by {report.disagreement:.0%} of the "
+            "change",
+            "see on stars with known labels which of the two is right",
+        )
+
+
 def _health(report: Any) -> Iterator[Finding]:
     health = report.health
     if health is None or not health.problems:
@@ -182,7 +217,10 @@ class TranslationReport(SummaryMixin):
     inventions : Inventions or None
         None with too few spectra.
     mismatch : LabelMismatch or None
-        Of the label distributions, as the translator found it in `fit`.
+        Of the label distributions, as the translator found it in `fit`, or `PseudoPairTranslator`
+        does; None with too few spectra.
+    disagreement : float
+        With `PseudoPairTranslator`, as a part of the change.
     health : TrainingHealth or None
         Of the translator's training; None for translators without a game.
     coverage : float or None
@@ -202,6 +240,7 @@ class TranslationReport(SummaryMixin):
     drift: LabelDrift | None
     inventions: Any
     mismatch: Any
+    disagreement: float
     health: Any
     coverage: float | None
     means: dict[str, np.ndarray]
@@ -210,7 +249,7 @@ class TranslationReport(SummaryMixin):
 
     @property
     def verdict(self) -> str:
-        """The worst of all findings: "good", "doubtful" or "wrong"."""
+        """The worst of all findings: "good", "can't be told", "doubtful" or "wrong"."""
         return self.findings[0].level if self.findings else LEVELS[0]
 
     @property
@@ -241,6 +280,7 @@ class TranslationReport(SummaryMixin):
             "drift": None if self.drift is None else self.drift.as_dict(),
             "inventions": None if self.inventions is None else len(self.inventions.table),
             "mismatch": _mismatch_dict(self.mismatch),
+            "disagreement": self.disagreement,
             "health": None if self.health is None else asdict(self.health),
             "coverage": self.coverage,
         }
@@ -336,9 +376,10 @@ def translation_report(
 
     Notes
     -----
-    Nothing here proves a translation right: one that turns each star into another star of the
-    same set passes. What can be seen is said, with what to do about it. The verdict is that of
-    the worst finding; its limits are conventions.
+    Nothing here sees a translation that turns each star into another star of the same set. So
+    "good" needs more than that nothing was found: anchors, or two assumptions that agree, equal
+    labels and a gap at few pixels; else the verdict is "can't be told", with the size of what may
+    hide. It is that of the worst finding; its limits are conventions.
 
     Examples
     --------
@@ -359,6 +400,7 @@ def translation_report(
         translator.sample(synthetic, 1, draw_seed(rng))[0].astype(translated.dtype)
     )
     seed = draw_seed(rng)
+    opinion = second_opinion(translated, synthetic, observed)
     enough = min(len(synthetic), len(observed)) >= MIN_SPECTRA
     report = TranslationReport(
         translator=type(translator).__name__,
@@ -370,7 +412,8 @@ def translation_report(
         inventions=find_inventions(translator, synthetic, observed, random_state=seed)
         if enough
         else None,
-        mismatch=getattr(translator, "mismatch_", None),
+        mismatch=getattr(translator, "mismatch_", None) or opinion.mismatch,
+        disagreement=opinion.disagreement,
         health=getattr(translator, "health_", None),
         coverage=coverage,
         means={
@@ -435,6 +478,8 @@ def _optional_lines(report: TranslationReport) -> list[str]:
         size = f"{report.mismatch.distance:.2f} ± {report.mismatch.distance_error:.2f}"
         matched = " (matched)" if report.mismatch.matched else ""
         lines.append(f"{'label mismatch':<28}{size:>10}{matched}")
+        if report.mismatch.gap:
+            lines.append(f"{'all lines':<28}{report.mismatch.gap}")
     if report.health is not None:
         lines.append(f"{'restarts of training':<28}{report.health.n_restarts:>10}")
     if report.coverage is not None:

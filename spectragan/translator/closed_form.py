@@ -1,6 +1,7 @@
 """`PseudoPairTranslator`: translation in closed form, from counterparts that are inferred."""
 
 import warnings
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -147,7 +148,7 @@ class PseudoPairTranslator(BaseTranslator):
             check_not_asked_for(False, anchors, parts)
             self.map_ = constant_map(self.subspace_)
         else:
-            self.mismatch_ = found.mismatch
+            self.mismatch_ = replace(found.mismatch, matched=True)  # each star has its own
             self.offset_covariance_ = found.placed.pairs.mean_covariance
             self.map_ = fit_pseudo_map(found.placed, some[OBSERVED], self.subspace_)
             if found.mismatch.is_ambiguous:

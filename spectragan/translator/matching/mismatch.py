@@ -149,7 +149,8 @@ class LabelMismatch(SummaryMixin):
     shares : tuple of two floats, synthetic first
         Effective sample size of each domain after matching, as a part of its spectra.
     matched : bool
-        Whether training used stars that both domains have.
+        Whether training allowed for it: it used stars that both domains have, or the counterpart
+        of each.
     common : ndarray of shape (4, 2)
         What all lines have in common in the observed spectra, and errors: how much deeper they
         are, as a part of their depth; what broadens them, as a standard deviation in pixels,
