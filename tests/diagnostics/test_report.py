@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from spectragan import LinearTranslator, MeanShiftTranslator, label_drift, translation_report
 from spectragan.datasets import make_mock_domains
 from spectragan.diagnostics import TranslationReportDisplay
-from spectragan.diagnostics.report import judge
+from spectragan.diagnostics.findings import judge
 
 
 @pytest.fixture(scope="module")
