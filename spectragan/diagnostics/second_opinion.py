@@ -7,7 +7,7 @@ import numpy as np
 
 from spectragan.exceptions import LabelMismatchWarning
 from spectragan.spectra import Spectra
-from spectragan.translator import PseudoPairTranslator
+from spectragan.translator.closed_form import PseudoPairTranslator
 
 
 class SecondOpinion(NamedTuple):

@@ -143,7 +143,7 @@ class PseudoPairs:
         # A single anchor has no scatter: the prior stands in for some of them.
         own = (off - np.median(off, axis=0)).T @ (off - np.median(off, axis=0))
         mean = np.kron(np.eye(n), np.append(1.0, latents.mean(axis=0)))
-        noise = PRIOR_ANCHORS * mean @ prior @ mean.T + own
+        noise = PRIOR_ANCHORS * mean @ self.covariance @ mean.T + own
         noise = noise / (PRIOR_ANCHORS + len(off)) + TINY * np.eye(n)
         precision = np.linalg.inv(noise)
         floor = FLOOR * np.trace(prior) / len(prior) + TINY
