@@ -8,14 +8,8 @@ import numpy as np
 
 from spectragan.exceptions import LabelMismatchWarning
 from spectragan.spectra.checks import check_count
-from spectragan.translator.base import (
-    OBSERVED,
-    SYNTHETIC,
-    BaseTranslator,
-    Latents,
-    domain_data,
-    memory_data,
-)
+from spectragan.translator.base import BaseTranslator, Latents
+from spectragan.translator.domain_data import domain_data, memory_data, stored_means
 from spectragan.translator.matching.matching import (
     check_not_asked_for,
     doubt_in,
@@ -24,7 +18,7 @@ from spectragan.translator.matching.matching import (
 )
 from spectragan.translator.matching.mismatch import match_domains
 from spectragan.translator.matching.pseudo_map import PseudoMap, constant_map, fit_pseudo_map
-from spectragan.translator.stored_domain import stored_means
+from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.subspace import fit_subspace
 
 

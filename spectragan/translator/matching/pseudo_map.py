@@ -4,10 +4,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from spectragan.translator.domain_data import DomainData
 from spectragan.translator.matching.manifold import Manifold, Powers
 from spectragan.translator.matching.mismatch import Placed
 from spectragan.translator.matching.pseudo_pairs import fit_latents, scaled_weights, trust_in
-from spectragan.translator.representation import DomainData, fit_head
+from spectragan.translator.representation import fit_head
 from spectragan.translator.subspace import Subspace
 
 FAR = 1e3  # standard deviations: limits of latents that aren't any
