@@ -25,7 +25,8 @@ from benchmarks.apogee_like import (
     draw_labels,
     label_terms,
 )
-from spectragan.datasets import instrument, lines
+from spectragan.datasets import instrument
+from spectragan.datasets import mock as lines
 from spectragan.datasets.populations import (
     LABEL_NAMES,
     POPULATION_MEAN,
