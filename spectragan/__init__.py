@@ -53,6 +53,7 @@ _HOMES = {
     "spectragan.starnet.estimator": ("StarNetRegressor",),
     "spectragan.translator.estimator": ("CycleGANTranslator",),
     "spectragan.translator.baselines": ("LinearTranslator", "MeanShiftTranslator"),
+    "spectragan.translator.closed_form": ("PseudoPairTranslator",),
     "spectragan.translator.ensemble": ("TranslatorEnsemble",),
     "spectragan.translator.observed": ("ObservedEmulator",),
     "spectragan.translator.scores": ("cycle_scores", "pseudo_pair_score"),

@@ -29,6 +29,7 @@ QUICK = {
     "NoiseInjector": {},
     "OutlierInterpolator": {},
     "ParameterFitter": {},
+    "PseudoPairTranslator": {},
     "Resampler": {},
     "RestFrameShifter": {},
     "SkyLineMasker": {},

@@ -1,6 +1,7 @@
 """Diagnostics: how large the synthetic gap is, and what a translator leaves of it."""
 
 from spectragan.diagnostics.drift import LabelDrift, label_drift
+from spectragan.diagnostics.findings import Finding
 from spectragan.diagnostics.fit_display import FitDisplay
 from spectragan.diagnostics.gap import GapScores, gap_scores
 from spectragan.diagnostics.history_display import TrainingHistoryDisplay
@@ -8,7 +9,7 @@ from spectragan.diagnostics.label_comparison import LabelComparison, compare_lab
 from spectragan.diagnostics.label_comparison_display import LabelComparisonDisplay
 from spectragan.diagnostics.label_covariance_display import LabelCovarianceDisplay
 from spectragan.diagnostics.line_attribution_display import LineAttributionDisplay
-from spectragan.diagnostics.report import Finding, TranslationReport, translation_report
+from spectragan.diagnostics.report import TranslationReport, translation_report
 from spectragan.diagnostics.report_display import TranslationReportDisplay
 from spectragan.diagnostics.strangeness import OutOfDistribution, out_of_distribution
 from spectragan.diagnostics.translation_display import TranslationDisplay

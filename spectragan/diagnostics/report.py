@@ -1,8 +1,7 @@
-"""`translation_report`: all that can be said about a translation without pairs, in words."""
+"""`translation_report`: all that can be said about a translation without pairs."""
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -10,7 +9,9 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.diagnostics.drift import LabelDrift, label_drift
+from spectragan.diagnostics.findings import LEVELS, Finding, judge
 from spectragan.diagnostics.gap import GapScores, gap_scores
+from spectragan.diagnostics.second_opinion import second_opinion
 from spectragan.diagnostics.strangeness import (
     OutOfDistribution,
     least_reference,
@@ -22,141 +23,6 @@ from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_set, draw_seed, make_rng
 from spectragan.spectra.noise import lend_noise
 from spectragan.spectra.summary import SummaryMixin
-
-LEVELS = ("good", "doubtful", "wrong")
-GAP_LEFT = (0.4, 0.8)  # of the distance between the domains: doubtful, wrong
-DRIFT = (0.1, 0.5)  # standard deviations of a label: doubtful, wrong
-STRANGE = (0.05, 0.3)  # share of translated spectra that the observed domain doesn't have
-MISMATCH = 1.0  # standard deviations of a latent: rows that both domains have are then few
-INVENTED = 0.05  # share of pixels: a translation that invents more is no translation
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that speaks against a translation.
-
-    Attributes
-    ----------
-    level : {"doubtful", "wrong"}
-        How much it speaks against it.
-    what : str
-        What was found.
-    remedy : str
-        What to do.
-    """
-
-    level: str
-    what: str
-    remedy: str
-
-    def __str__(self) -> str:
-        return f"{self.level}: {self.what}; {self.remedy}."
-
-
-def judge(report: Any) -> tuple[Finding, ...]:
-    """Return all that speaks against a translation, the worst first.
-
-    Parameters
-    ----------
-    report : TranslationReport
-        Its numbers.
-
-    Returns
-    -------
-    findings : tuple of Finding
-    """
-    found = [
-        *_gap(report),
-        *_strange_findings(report),
-        *_drift(report),
-        *_mismatch_findings(report),
-        *_health(report),
-        *_inventions(report),
-    ]
-    return tuple(sorted(found, key=lambda finding: -LEVELS.index(finding.level)))
-
-
-def _level(value: float, limits: tuple[float, float]) -> str:
-    return LEVELS[sum(value > limit for limit in limits)]
-
-
-def _gap(report: Any) -> Iterator[Finding]:
-    level = _level(report.gap_left, GAP_LEFT)
-    if level != "good":
-        yield Finding(
-            level,
-            f"{report.gap_left:.0%} of the distance between the domains is left",
-            "train longer, compare with LinearTranslator, and see whether both sides hold the "
-            "same stars",
-        )
-
-
-def _strange_findings(report: Any) -> Iterator[Finding]:
-    if report.strange is None:
-        return
-    level = _level(report.strange.share, STRANGE)
-    if level != "good":
-        yield Finding(
-            level,
-            f"{report.strange.share:.0%} of the translated spectra are like no observed one",
-            "leave out synthetic stars that the observed set doesn't have, or train longer",
-        )
-
-
-def _drift(report: Any) -> Iterator[Finding]:
-    if report.drift is None:
-        return
-    for name, size in zip(report.drift.label_names, report.drift.relative, strict=True):
-        level = _level(size, DRIFT)
-        if level != "good":
-            yield Finding(
-                level,
-                f"{name} drifts by {size:.2f} of its scatter on the way there and back",
-                "raise `cycle_weight` or `n_shared`",
-            )
-
-
-def _mismatch_findings(report: Any) -> Iterator[Finding]:
-    mismatch = report.mismatch
-    if mismatch is None or not mismatch.is_significant:
-        return
-    size = f"by {mismatch.distance:.2f} ± {mismatch.distance_error:.2f} standard deviations"
-    if not mismatch.matched:
-        yield Finding(
-            "doubtful",
-            f"the label distributions differ {size}, and training did not allow for it",
-            'set match_labels="auto", or give anchors',
-        )
-    elif mismatch.distance > MISMATCH:
-        yield Finding(
-            "doubtful",
-            f"the label distributions differ {size}: few stars are on both sides",
-            "choose synthetic spectra that are more like the observed stars, or give anchors",
-        )
-
-
-def _health(report: Any) -> Iterator[Finding]:
-    health = report.health
-    if health is None or not health.problems:
-        return
-    yield Finding(
-        "doubtful" if health.healthy else "wrong",
-        f"training went wrong {len(health.problems)} time(s): {health.problems[0]}",
-        "raise `penalty` or lower `learning_rate`",
-    )
-
-
-def _inventions(report: Any) -> Iterator[Finding]:
-    inventions = report.inventions
-    if inventions is None or len(inventions.table) == 0:
-        return
-    share = inventions.share
-    yield Finding(
-        "wrong" if share > INVENTED else "doubtful",
-        f"{len(inventions.table)} feature(s) were invented, on {share:.1%} of the pixels",
-        "mask these pixels, raise `identity_weight`, or train longer",
-    )
-
 
 FALSE_ALARMS = 0.01  # of the share of strange spectra
 
@@ -182,7 +48,10 @@ class TranslationReport(SummaryMixin):
     inventions : Inventions or None
         None with too few spectra.
     mismatch : LabelMismatch or None
-        Of the label distributions, as the translator found it in `fit`.
+        Of the label distributions, as the translator found it in `fit`, or `PseudoPairTranslator`
+        does; None with too few spectra.
+    disagreement : float
+        With `PseudoPairTranslator`, as a part of the change.
     health : TrainingHealth or None
         Of the translator's training; None for translators without a game.
     coverage : float or None
@@ -202,6 +71,7 @@ class TranslationReport(SummaryMixin):
     drift: LabelDrift | None
     inventions: Any
     mismatch: Any
+    disagreement: float
     health: Any
     coverage: float | None
     means: dict[str, np.ndarray]
@@ -210,7 +80,7 @@ class TranslationReport(SummaryMixin):
 
     @property
     def verdict(self) -> str:
-        """The worst of all findings: "good", "doubtful" or "wrong"."""
+        """The worst of all findings: "good", "can't be told", "doubtful" or "wrong"."""
         return self.findings[0].level if self.findings else LEVELS[0]
 
     @property
@@ -241,6 +111,7 @@ class TranslationReport(SummaryMixin):
             "drift": None if self.drift is None else self.drift.as_dict(),
             "inventions": None if self.inventions is None else len(self.inventions.table),
             "mismatch": _mismatch_dict(self.mismatch),
+            "disagreement": self.disagreement,
             "health": None if self.health is None else asdict(self.health),
             "coverage": self.coverage,
         }
@@ -336,9 +207,10 @@ def translation_report(
 
     Notes
     -----
-    Nothing here proves a translation right: one that turns each star into another star of the
-    same set passes. What can be seen is said, with what to do about it. The verdict is that of
-    the worst finding; its limits are conventions.
+    Nothing here sees a translation that turns each star into another star of the same set. So
+    "good" needs more than that nothing was found: anchors, or two assumptions that agree, equal
+    labels and a gap at few pixels; else the verdict is "can't be told", with the size of what may
+    hide. It is that of the worst finding; its limits are conventions.
 
     Examples
     --------
@@ -359,6 +231,7 @@ def translation_report(
         translator.sample(synthetic, 1, draw_seed(rng))[0].astype(translated.dtype)
     )
     seed = draw_seed(rng)
+    opinion = second_opinion(translated, synthetic, observed)
     enough = min(len(synthetic), len(observed)) >= MIN_SPECTRA
     report = TranslationReport(
         translator=type(translator).__name__,
@@ -370,7 +243,8 @@ def translation_report(
         inventions=find_inventions(translator, synthetic, observed, random_state=seed)
         if enough
         else None,
-        mismatch=getattr(translator, "mismatch_", None),
+        mismatch=getattr(translator, "mismatch_", None) or opinion.mismatch,
+        disagreement=opinion.disagreement,
         health=getattr(translator, "health_", None),
         coverage=coverage,
         means={
@@ -435,6 +309,8 @@ def _optional_lines(report: TranslationReport) -> list[str]:
         size = f"{report.mismatch.distance:.2f} ± {report.mismatch.distance_error:.2f}"
         matched = " (matched)" if report.mismatch.matched else ""
         lines.append(f"{'label mismatch':<28}{size:>10}{matched}")
+        if report.mismatch.gap:
+            lines.append(f"{'all lines':<28}{report.mismatch.gap}")
     if report.health is not None:
         lines.append(f"{'restarts of training':<28}{report.health.n_restarts:>10}")
     if report.coverage is not None:

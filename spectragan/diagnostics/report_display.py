@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-COLOURS = {"good": style.GREEN, "doubtful": style.ORANGE, "wrong": style.VERMILION}
+COLOURS = {
+    "good": style.GREEN,
+    "can't be told": style.BLUE,
+    "doubtful": style.ORANGE,
+    "wrong": style.VERMILION,
+}
 WORDS = 60  # letters in a line of the findings
 N_WORDS = 14  # lines of them
 BAR = 0.38

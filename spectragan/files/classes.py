@@ -44,10 +44,12 @@ HOMES: dict[str, tuple[str, ...]] = {
     "spectragan.starnet.inputs": ("PixelScaling",),
     "spectragan.starnet.network": ("StarNet",),
     "spectragan.translator.baselines": ("LinearTranslator", "MeanShiftTranslator"),
+    "spectragan.translator.closed_form": ("PseudoPairTranslator",),
     "spectragan.translator.ensemble": ("TranslatorEnsemble",),
     "spectragan.translator.estimator": ("CycleGANTranslator",),
     "spectragan.translator.game.health": ("TrainingHealth",),
     "spectragan.translator.matching.mismatch": ("LabelMismatch",),
+    "spectragan.translator.matching.pseudo_map": ("PseudoMap",),
     "spectragan.translator.networks.conv": (
         "AdaptedConvTranslator",
         "ConvCritic",

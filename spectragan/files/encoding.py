@@ -128,7 +128,8 @@ class Encoder:
         elif kind_of(name) == "estimator":
             node = {"estimator": [name, *self._estimator(name, value, path)]}
         else:
-            fields = {field: _field(value, field) for field in rules_of(name)}
+            names = [rule.removesuffix("?") for rule in rules_of(name)]
+            fields = {field: _field(value, field) for field in names}
             node = {"object": [name, self._named(fields, path)]}
         # Numbered when complete, as reading does it; an object can't be part of itself.
         self._objects[id(value)] = len(self._objects)

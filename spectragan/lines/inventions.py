@@ -17,7 +17,7 @@ from spectragan.spectra.inputs import check_latents, check_set, make_rng
 from spectragan.spectra.noise import lend_noise
 from spectragan.spectra.steps.broadening import FWHM_PER_SIGMA
 from spectragan.spectra.summary import SummaryMixin
-from spectragan.translator.matching.sparse_gap import Powers
+from spectragan.translator.matching.manifold import Powers
 
 MOST_LATENTS = 20  # more are replaced by their leading components
 ROWS_PER_FEATURE = 10  # a regression on fewer stars follows their noise

@@ -3,8 +3,8 @@
 In reading order:
 
 - `estimator`: `CycleGANTranslator`, what a user sees; `parameters`, its rules and defaults.
-- `base`: what all translators share; `baselines`, those without a network; `ensemble`, many of one
-  kind, with the errors of what they translate.
+- `base`: what all translators share; `baselines` and `closed_form`, those without a network;
+  `ensemble`, many of one kind, with the errors of what they translate.
 - `game/`: how the networks are trained: `maps`, the method's equations; `losses`; `players`, who
   steps when; `net`, the skorch net; `health`; `setup`, which makes them ready.
 - `matching/`: the labels of both domains: how far they differ, and which rows are alike.

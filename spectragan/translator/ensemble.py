@@ -159,7 +159,8 @@ class TranslatorEnsemble(BaseTranslator):
     """
 
     _kept: ClassVar = {
-        "members_": "list:CycleGANTranslator|LinearTranslator|MeanShiftTranslator p",
+        "members_": "list:CycleGANTranslator|LinearTranslator|MeanShiftTranslator"
+        "|PseudoPairTranslator p",
         "n_shared_": "count s",
         "n_split_": "count t",
         "floor_": "number",

@@ -67,7 +67,7 @@ class ObservedEmulator(SaveMixin):
     _kept: ClassVar = {
         "emulator": "SpectrumEmulator|FrozenEstimator",
         "translator": "CycleGANTranslator|LinearTranslator|MeanShiftTranslator"
-        "|TranslatorEnsemble|FrozenEstimator",
+        "|PseudoPairTranslator|TranslatorEnsemble|FrozenEstimator",
         "split": "any",
     }
 

@@ -427,7 +427,8 @@ def _whitening(covariance: np.ndarray, n_latents: int) -> tuple[np.ndarray, np.n
     values, vectors = values[::-1][:n_latents], vectors[:, ::-1][:, :n_latents]
     # Signs are arbitrary; fixing them makes the latents of a fit the same on every machine.
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(n_latents)])
-    size = np.sqrt(np.maximum(values, SMALLEST_VARIANCE * max(values[0], SMALLEST_VARIANCE)))
+    floor = max(SMALLEST_VARIANCE * values[0], np.finfo(float).tiny)
+    size = np.sqrt(np.maximum(values, floor))
     return (vectors / size).T, vectors * size
 
 

@@ -10,7 +10,7 @@ from sklearn.linear_model import LinearRegression
 from spectragan import LinearTranslator, MeanShiftTranslator, label_drift, translation_report
 from spectragan.datasets import make_mock_domains
 from spectragan.diagnostics import TranslationReportDisplay
-from spectragan.diagnostics.report import judge
+from spectragan.diagnostics.findings import judge
 
 
 @pytest.fixture(scope="module")
@@ -102,15 +102,14 @@ def test_display_draws_the_numbers_of_the_report(report, raw):
 
 def numbers(**changes):
     """Return what a report without any fault holds, with changes."""
-    mismatch = SimpleNamespace(
-        is_significant=False, matched=False, distance=0.0, distance_error=0.1
-    )
+    alike = mismatch(is_significant=False, matched=False, distance=0.0)
     health = SimpleNamespace(problems=(), healthy=True)
     fine = {
         "gap_left": 0.1,
         "strange": SimpleNamespace(share=0.01),
         "drift": None,
-        "mismatch": mismatch,
+        "mismatch": alike,
+        "disagreement": 0.2,
         "health": health,
         "inventions": None,
     }
@@ -118,7 +117,14 @@ def numbers(**changes):
 
 
 def mismatch(**values):
-    base = {"is_significant": True, "matched": True, "distance": 0.6, "distance_error": 0.1}
+    base = {
+        "is_significant": True,
+        "is_ambiguous": False,
+        "matched": True,
+        "distance": 0.6,
+        "distance_error": 0.1,
+        "offset_error": np.array([0.1, 0.05]),
+    }
     return SimpleNamespace(**(base | values))
 
 
@@ -133,6 +139,14 @@ def invented(n, share):
         ({"mismatch": mismatch()}, [], ""),
         ({"mismatch": mismatch(matched=False)}, ["doubtful"], "did not allow for it"),
         ({"mismatch": mismatch(distance=1.2)}, ["doubtful"], "few stars are on both sides"),
+        ({"mismatch": None}, ["can't be told"], "so few spectra"),
+        ({"mismatch": mismatch(is_ambiguous=True)}, ["can't be told"], "0.60 ± 0.10 standard"),
+        (
+            {"mismatch": mismatch(offset_error=np.array([0.1, 0.4]))},
+            ["can't be told"],
+            "0.40 standard deviations may hide",
+        ),
+        ({"disagreement": 0.7}, ["can't be told"], "by 70% of the change"),
         ({"gap_left": 0.5}, ["doubtful"], "50% of the distance"),
         ({"gap_left": 0.9}, ["wrong"], "90% of the distance"),
         ({"strange": SimpleNamespace(share=0.1)}, ["doubtful"], "like no observed one"),

@@ -64,6 +64,7 @@ def translators(synthetic, observed):
         "conv-published": spectragan.CycleGANTranslator("conv-published", n_shared=3, **conv),
         "LinearTranslator": spectragan.LinearTranslator(5),
         "MeanShiftTranslator": spectragan.MeanShiftTranslator(5),
+        "PseudoPairTranslator": spectragan.PseudoPairTranslator(5),
     }
     made["TranslatorEnsemble"] = spectragan.TranslatorEnsemble(
         spectragan.CycleGANTranslator(hidden=(8,), **NETWORK, **COMMON), n_members=2

@@ -156,3 +156,21 @@ def test_a_row_does_not_depend_on_its_neighbours(make, mock, kind):
     translator = make(kind).fit(mock.synthetic, mock.observed)
     one_by_one = [translator.transform(mock.synthetic[i]).flux[0] for i in range(5)]
     np.testing.assert_array_equal(one_by_one, translator.transform(mock.synthetic).flux[:5])
+
+
+@pytest.mark.parametrize("power", [-20, 20])
+@every_translator
+def test_the_unit_of_flux_changes_nothing(kind, power, make, mock):
+    def fitted(factor):
+        synthetic, observed = (
+            Spectra(
+                part.flux.astype(float) * factor,
+                part.wavelength,
+                ivar=None if name == "exact" else part.ivar.astype(float) / factor**2,
+                noise=name,
+            )
+            for part, name in ((mock.synthetic, "exact"), (mock.observed, "known"))
+        )
+        return make(kind).fit(synthetic, observed).transform(synthetic).flux / factor
+
+    np.testing.assert_allclose(fitted(10.0**power), fitted(1.0), atol=1e-4)

@@ -140,7 +140,7 @@ STEPS_PER_EPOCH = 50
 PASSES_PER_EPOCH = 8  # over a small set, until STEPS_PER_EPOCH is reached
 SCALE_SHARE = 0.5  # of the median change of flux: where the identity loss turns linear
 START_LATENTS, START_SPLIT = 8, 4  # of the linear start: its latents can't follow a curve
-SMALLEST_SCALE = 1e-6  # of flux: domains without a gap have no median change
+SMALLEST_SCALE = 1e-6  # of the flux: domains without a gap have no median change
 START_ROWS = 1000  # synthetic spectra from which that median is taken
 SAME = 1e-12  # of the flux: spectra that scatter by less are equal but for rounding
 
@@ -428,7 +428,7 @@ def _settings(
         weights={name: parameters[f"{name}_weight"] for name in LOSS_TERMS},
         game=adversarial_loss(parameters["adversarial"]),
         penalty=parameters["penalty"],
-        identity_scale=_identity_scale(rows[SYNTHETIC], pixel_map),
+        identity_scale=_identity_scale(rows[SYNTHETIC], pixel_map, representation.subspace),
         pixel_map=(None if matrix is None else matrix.to(device), shift.to(device)),
         warmup_epochs=min(parameters["warmup_epochs"], parameters["max_epochs"]),
         max_epochs=parameters["max_epochs"],
@@ -441,7 +441,8 @@ def _settings(
     )
 
 
-def _identity_scale(rows: dict[str, torch.Tensor], pixel_map: tuple) -> float:
+def _identity_scale(rows: dict[str, torch.Tensor], pixel_map: tuple, subspace: Subspace) -> float:
     """Return the change of flux beyond which the identity loss grows linearly."""
     change = flux_change((rows["start"] - rows["x"])[:START_ROWS], pixel_map).abs()
-    return max(SCALE_SHARE * change.median().item(), SMALLEST_SCALE)
+    level = max(np.abs(subspace.means).max(), subspace.spread.max())
+    return max(SCALE_SHARE * change.median().item(), SMALLEST_SCALE * float(level))

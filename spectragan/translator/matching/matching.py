@@ -72,7 +72,7 @@ def match_labels(
         anchors=None if anchors is None else (memory_data(anchors[0]), memory_data(anchors[1])),
     )
     if found is None:
-        _check_not_asked_for(estimator.match_labels, anchors, parts)
+        check_not_asked_for(estimator.match_labels, anchors, parts)
         return parts, None
     mismatch = found.mismatch
     # Labels that were drawn here to be chosen from are nobody's mistake, if they suffice.
@@ -198,8 +198,20 @@ def _are_labels(partners: Any, emulator: SpectrumEmulator) -> bool:
     return np.shape(partners)[1:] == (emulator.n_features_in_,)
 
 
-def _check_not_asked_for(match: Any, anchors: Any, parts: tuple[Spectra, Spectra]) -> None:
-    """Raise one sentence if labels were to be matched where nothing can be said about them."""
+def check_not_asked_for(match: Any, anchors: Any, parts: tuple[Spectra, Spectra]) -> None:
+    """Raise one sentence if labels were to be matched where nothing can be said about them.
+
+    Parameters
+    ----------
+    match : {"auto", True, False}
+    anchors : object or None
+    parts : two Spectra
+
+    Raises
+    ------
+    ValueError
+        If either was asked for.
+    """
     asked = "anchors" if anchors is not None else "match_labels" if match is True else None
     if asked is not None:
         raise ValueError(
@@ -207,6 +219,25 @@ def _check_not_asked_for(match: Any, anchors: Any, parts: tuple[Spectra, Spectra
             f"pixels that both have; got {len(parts[0])} synthetic and {len(parts[1])} observed "
             f"spectra of {parts[0].shape[1]} pixels; leave it out, or add spectra."
         )
+
+
+def doubt_in(mismatch: LabelMismatch) -> str:
+    """Return the sentence on an offset that may be a gap along the labels.
+
+    Parameters
+    ----------
+    mismatch : LabelMismatch
+
+    Returns
+    -------
+    sentence : str
+    """
+    size = f"{mismatch.distance:.2f} +- {mismatch.distance_error:.2f} standard deviations"
+    return (
+        f"the observed stars look {size} away from the synthetic ones, and nothing in unpaired "
+        "spectra tells whether their labels differ or the models are off along the labels; "
+        "taken for labels; give `anchors` to decide."
+    )
 
 
 def _sentence(mismatch: LabelMismatch, *, drawn: bool, anchored: bool) -> str:

@@ -1,7 +1,7 @@
 """How far label distributions differ between the domains, and which stars both have."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +11,8 @@ from sklearn.utils.extmath import randomized_svd
 
 from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.domain_data import DomainData
+from spectragan.translator.matching.manifold import Powers, fit_manifold
 from spectragan.translator.matching.pseudo_pairs import PseudoPairs, find_pseudo_pairs
-from spectragan.translator.matching.sparse_gap import Powers, fit_manifold
 from spectragan.translator.subspace import intrinsic_dimension
 
 N_COMPONENTS = 20  # in which the intrinsic dimension is counted
@@ -121,6 +121,15 @@ SAMPLE_ROWS = 2000  # of each domain, from which manifold and gap are learned
 SCALE_ERROR = 0.1  # of log widths: broader lines shrink latents
 LEVEL = 0.01  # of false alarms: stricter than usual, for part of the errors is assumed
 MAX_LOG_RATIO = 6.0
+NOTICED = 3.0  # errors beyond which a common change of all lines is worth a word
+# For each: words for more and for less, unit, and the factor that goes with it.
+COMMON_WORDS = (
+    ("deeper", "shallower", " %", 100.0),
+    ("broader", "narrower", " pixels", 1.0),
+    ("redwards", "bluewards", " pixels", 1.0),
+    ("(rms) of another continuum", "", " %", 100.0),
+)
+LABEL_DOUBT = 0.1  # standard deviations: what models may have wrong along the labels anyway
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -140,7 +149,15 @@ class LabelMismatch(SummaryMixin):
     shares : tuple of two floats, synthetic first
         Effective sample size of each domain after matching, as a part of its spectra.
     matched : bool
-        Whether training used stars that both domains have.
+        Whether training allowed for it: it used stars that both domains have, or the counterpart
+        of each.
+    common : ndarray of shape (4, 2)
+        What all lines have in common in the observed spectra, and errors: how much deeper they
+        are, as a part of their depth; what broadens them, as a standard deviation in pixels,
+        negative where they are narrower; how many pixels further on they lie; and the rms change
+        of the continuum, as a part of it. All at the mean observed star.
+    bounded : bool
+        Whether anchors or rough labels say how far off the mean labels may be.
     """
 
     _kept: ClassVar = {
@@ -150,6 +167,8 @@ class LabelMismatch(SummaryMixin):
         "p_value": "number",
         "shares": "any",
         "matched": "flag",
+        "common?": "array 4 2",
+        "bounded?": "flag",
     }
 
     offset: np.ndarray
@@ -158,11 +177,34 @@ class LabelMismatch(SummaryMixin):
     p_value: float
     shares: tuple[float, float]
     matched: bool
+    common: np.ndarray = field(default_factory=lambda: np.zeros((4, 2)))
+    bounded: bool = False
 
     @property
     def is_significant(self) -> bool:
         """Whether the distributions differ: `p_value` is below 0.01."""
         return self.p_value < LEVEL
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether equal labels, and a gap along them, explain the spectra just as well.
+
+        So it is where the domains differ and nothing is known of the labels: no spectrum decides
+        between the two, but anchors do.
+        """
+        return self.is_significant and not self.bounded
+
+    @property
+    def gap(self) -> str:
+        """What all lines have in common, in words; the empty string where that is nothing."""
+        return ", ".join(
+            word
+            for (size, error), (more, less, unit, factor) in zip(
+                self.common, COMMON_WORDS, strict=True
+            )
+            if abs(size) > NOTICED * error
+            and (word := _words_of(size, error, more if size > 0 else less, unit, factor))
+        )
 
     @property
     def distance(self) -> float:
@@ -196,6 +238,10 @@ class LabelMismatch(SummaryMixin):
             f"{'effective sample':<20}{first:.0%} of the synthetic, {second:.0%} of the observed",
             f"{'trained':<20}{trained}",
         ]
+        if self.gap:
+            lines.append(f"{'all lines':<20}{self.gap}")
+        if self.is_ambiguous:
+            lines.append(f"{'but':<20}equal labels and a gap along them would look the same")
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -204,6 +250,14 @@ class LabelMismatch(SummaryMixin):
             f"LabelMismatch({self.distance:.2f} ± {self.distance_error:.2f} standard deviations, "
             f"p_value={self.p_value:.2g}, shares {shares}, matched={self.matched})"
         )
+
+
+def _words_of(size: float, error: float, word: str, unit: str, factor: float) -> str:
+    """Return a size with its error, to the digit that the error allows; nothing for zeros."""
+    size, error = abs(size) * factor, error * factor
+    digits = max(0, min(3, 1 - math.floor(math.log10(error)))) if error > 0 else 2
+    text = f"{size:.{digits}f} ± {error:.{digits}f}{unit} {word}"
+    return text if size >= 0.5 * 10.0**-digits else ""
 
 
 @dataclass(frozen=True)
@@ -216,11 +270,14 @@ class Placed:
     pairs : PseudoPairs
     pixels : ndarray of int of shape (n_used,)
         Those that both domains have seen often; `pairs` has only them.
+    basis : LatentBasis
+        Of the synthetic spectra.
     """
 
     latents: tuple[np.ndarray, np.ndarray]
     pairs: PseudoPairs
     pixels: np.ndarray
+    basis: LatentBasis
 
 
 @dataclass(frozen=True)
@@ -278,7 +335,7 @@ def match_domains(
     if placed is None:
         return None
     weights = overlap_weights(*placed.latents)
-    mismatch = _compare(placed.latents, placed.pairs.error, weights, match)
+    mismatch = _compare(placed, weights, match, bounded=anchors is not None)
     rows = np.arange(len(weights[0])), np.arange(len(weights[1]))
     if mismatch.matched:
         rows = _resample(weights[0]), _resample(weights[1])
@@ -320,14 +377,17 @@ def place_domains(
     pairs = find_pseudo_pairs(manifold, observed.flux, observed.weights, rng)
     if anchors is not None:
         first, second = (_cut(part, pixels) for part in anchors)
-        pairs = pairs.with_anchors(basis.latents(first), second.flux, second.weights)
+        away = pairs.centre - basis.latents(synthetic).mean(axis=0)
+        # All of the offset may be a gap along the labels, and models are never quite right.
+        doubt = np.outer(away, away) + LABEL_DOUBT**2 * np.eye(len(away))
+        pairs = pairs.with_anchors(basis.latents(first), second.flux, second.weights, doubt)
     # Block by block: a domain may be larger than the memory.
     parts = ((_cut(block, pixels) for _, block in data.blocks()) for data in domains)
     latents = (
         np.concatenate([basis.latents(part) for part in next(parts)]),
         np.concatenate([pairs.place(part.flux, part.weights) for part in next(parts)]),
     )
-    return Placed(latents, pairs, pixels)
+    return Placed(latents, pairs, pixels, basis)
 
 
 def _often_seen(data: DomainData) -> np.ndarray:
@@ -372,28 +432,41 @@ def overlap_weights(synthetic: np.ndarray, observed: np.ndarray) -> tuple[np.nda
 
 
 def _compare(
-    latents: tuple[np.ndarray, np.ndarray],
-    error: np.ndarray,
-    weights: tuple[np.ndarray, np.ndarray],
-    match: bool | str,
+    placed: Placed, weights: tuple[np.ndarray, np.ndarray], match: bool | str, *, bounded: bool
 ) -> LabelMismatch:
-    synthetic, observed = latents
+    synthetic, observed = placed.latents
+    pairs = placed.pairs
     width = np.maximum(synthetic.std(axis=0), np.finfo(float).tiny)
     offset = (observed.mean(axis=0) - synthetic.mean(axis=0)) / width
-    scale = observed.std(axis=0) / width
+    scale = np.maximum(observed.std(axis=0) / width, np.finfo(float).tiny)
     sampling = 1 / len(synthetic) + scale**2 / len(observed)
-    offset_error = np.sqrt((error / width) ** 2 + sampling)
-    scale_error = np.sqrt(SCALE_ERROR**2 + (error / width) ** 2 + sampling / 2)
-    deviation = np.concatenate([offset / offset_error, np.log(scale) / scale_error])
-    p_value = float(chi2.sf((deviation**2).sum(), len(deviation)))
+    offset_error = np.sqrt((pairs.error / width) ** 2 + sampling)
+    scale_error = np.sqrt(SCALE_ERROR**2 + (pairs.error / width) ** 2 + sampling / 2)
+    covariance = pairs.mean_covariance / np.outer(width, width) + np.diag(sampling)
+    square = offset @ np.linalg.solve(covariance, offset)
+    square += ((np.log(scale) / scale_error) ** 2).sum()
+    p_value = float(chi2.sf(square, 2 * len(offset)))
     shares = _effective_share(weights[0]), _effective_share(weights[1])
     matched = match is True or (match == "auto" and p_value < LEVEL)
-    return LabelMismatch(offset, offset_error, scale, p_value, shares, matched)
+    return LabelMismatch(
+        offset,
+        offset_error,
+        scale,
+        p_value,
+        shares,
+        matched,
+        pairs.common,
+        bounded,
+    )
 
 
 def _effective_share(weights: np.ndarray) -> float:
-    """Return the effective sample size as a part of the sample."""
-    return float(weights.sum() ** 2 / (len(weights) * (weights**2).sum()))
+    """Return the effective sample size as a part of the sample.
+
+    Weights that are all small are all alike, too: the domains don't overlap then.
+    """
+    even = weights.sum() ** 2 / (len(weights) * (weights**2).sum())
+    return float(even * min(1.0, 2 * weights.mean()))
 
 
 def _resample(weights: np.ndarray) -> np.ndarray:

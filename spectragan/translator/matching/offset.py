@@ -176,7 +176,7 @@ def _in_latents(latents: Sequence[np.ndarray], found: Match) -> Offset:
     unknown = np.atleast_2d(np.cov((own - centred @ turn).T)) * sum(1 / len(z) for z in latents)
     game = observed.mean(axis=0) - synthetic.mean(axis=0)
     offset = (second.mean(axis=0) - first.mean(axis=0)) @ turn + game @ lacking
-    return Offset(offset, (turn.T * found.placed.pairs.error**2) @ turn + unknown)
+    return Offset(offset, turn.T @ found.placed.pairs.mean_covariance @ turn + unknown)
 
 
 def _shared(

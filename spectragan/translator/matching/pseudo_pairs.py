@@ -4,16 +4,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from spectragan.translator.matching.instrument import Instrument, no_instrument
+from spectragan.translator.matching.manifold import Manifold, Powers
 from spectragan.translator.matching.sparse_gap import (
-    Manifold,
-    Powers,
+    GapForms,
+    closeness,
     find_sparsest,
     gap_forms,
-    resampled_error,
+    resampled_changes,
     weighted_median,
 )
 
-ROUNDS = 3
+ROUNDS = 32  # at most: latents, instrument and gap are found in turn, until they agree
+AGREED = 5e-4  # standard deviations of the latents: mean changes no larger than this end it
+ROUND_ITERATIONS = 10  # of a round that starts where the last one ended
+ROUND_ROWS = 400  # observed spectra that rounds work with
+LAST_ROUNDS = 2  # with all of them
 STEPS = 50  # of Gauss-Newton at most: few stars, far off on a curved manifold, need more than 8
 CONVERGED = 1e-3  # standard deviations of the latents: steps no longer than this end it
 LONGEST_STEP = 1.0  # standard deviations of the latents
@@ -23,8 +29,12 @@ SAMPLE_ROWS = 150  # of observed spectra, over which the gap is averaged
 CHUNK_ROWS = 256
 RIDGE = 1e-6
 OUTLYING = 3.0  # median residuals beyond which a spectrum counts for less
-FREE_ANCHORS = 2  # anchors beyond one for each coefficient that slopes need
 PRIOR_ANCHORS = 3.0  # that the prior is worth where the scatter of the anchors is estimated
+# What polynomials and first-order changes leave open, in standard deviations of the latents:
+# errors of the mean latents were no larger where a gap was common to all lines.
+MODEL_ERROR = 0.02
+FIRST_ORDER = 0.06  # of a common change: how far off its size may be
+FLOOR = 1e-9  # of covariances, relative to their mean
 TINY = np.finfo(float).tiny
 
 
@@ -35,22 +45,48 @@ class PseudoPairs:
     Attributes
     ----------
     manifold : Manifold
+        Of the synthetic spectra.
+    instrument : Instrument
+        What all lines have in common.
+    seen : Manifold
+        The synthetic spectra as that instrument shows them.
     gap : ndarray of shape (n_latents + 1, n_pixels)
         What observed spectra have more: its mean, and its slopes with the latents.
     emphasis : ndarray of shape (n_pixels,)
         Factor on the weights: pixels with a large gap say less.
-    error : ndarray of shape (n_latents,)
-        How far all latents together may be off: by the choice of pixels, and by what a gap of
+    covariance : ndarray of shape (n, n)
+        Of the errors of the elements of `shift`: by the choice of pixels, and by what a gap of
         this size can hide.
+    common : ndarray of shape (4, 2)
+        What all lines have in common at the mean star (see `Instrument.common`), and its errors
+        by the choice of pixels.
     shift : ndarray of shape (n_latents, n_latents + 1)
         Added to the latents, linear in them: what anchors taught.
+    centre : ndarray of shape (n_latents,)
+        Mean latents of the observed spectra.
     """
 
     manifold: Manifold
+    instrument: Instrument
+    seen: Manifold
     gap: np.ndarray
     emphasis: np.ndarray
-    error: np.ndarray
+    covariance: np.ndarray
+    common: np.ndarray
     shift: np.ndarray
+    centre: np.ndarray
+
+    @property
+    def mean_covariance(self) -> np.ndarray:
+        """Covariance of the errors that the mean star has, shape (n_latents, n_latents)."""
+        n = len(self.shift)
+        mean = np.kron(np.eye(n), np.append(1.0, self.centre))
+        return mean @ self.covariance @ mean.T
+
+    @property
+    def error(self) -> np.ndarray:
+        """How far all latents together may be off, shape (n_latents,)."""
+        return np.sqrt(np.diag(self.mean_covariance))
 
     def place(self, flux: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return the latents of observed spectra, those of their synthetic counterparts.
@@ -67,17 +103,21 @@ class PseudoPairs:
         """
         start = np.zeros((len(flux), self.manifold.powers.n_latents))
         scaled = scaled_weights(self.manifold, weights) * self.emphasis
-        latents = fit_latents(self.manifold, self.gap, flux, scaled, start)
+        latents = fit_latents(self.seen, self.gap, flux, scaled, start)
         return latents + _affine(latents) @ self.shift.T
 
     def with_anchors(
-        self, partners: np.ndarray, flux: np.ndarray, weights: np.ndarray
+        self,
+        partners: np.ndarray,
+        flux: np.ndarray,
+        weights: np.ndarray,
+        doubt: np.ndarray | None = None,
     ) -> "PseudoPairs":
         r"""Return pairs that agree with some stars whose synthetic counterparts are known.
 
-        The latents move by :math:`D\,(1, z)`. Before the anchors, each coefficient is zero within
-        `error`; their own scatter says how much they count (Bayesian linear regression). A few
-        anchors move the constant alone.
+        The latents move by :math:`D\,(1, z)`, a Kalman update of all of its elements together.
+        Before the anchors they are zero within `covariance` and `doubt`; the anchors' own scatter
+        says how much these count.
 
         Parameters
         ----------
@@ -85,25 +125,33 @@ class PseudoPairs:
             Latents of the synthetic counterparts.
         flux, weights : ndarrays of shape (n_anchors, n_pixels)
             Of the observed anchors.
+        doubt : ndarray of shape (n_latents, n_latents), default=None
+            Covariance of what the mean latents may be off beyond `covariance`: a gap along the
+            labels leaves no trace in the spectra.
 
         Returns
         -------
         pairs : PseudoPairs
         """
         latents = self.place(flux, weights)
-        n_latents = latents.shape[1]
-        few = len(latents) < n_latents + 1 + FREE_ANCHORS
-        terms, off = _affine(latents)[:, : 1 if few else None], partners - latents
-        gram = terms.T @ terms
-        shift, error = np.zeros_like(self.shift), np.empty_like(self.error)
-        for k, prior in enumerate(np.maximum(self.error, TINY) ** 2):
-            # A single anchor has no scatter: the prior stands in for some of them.
-            scatter = ((off[:, k] - np.median(off[:, k])) ** 2).sum()
-            noise = (PRIOR_ANCHORS * prior + scatter) / (PRIOR_ANCHORS + len(off))
-            covariance = np.linalg.inv(gram / noise + np.eye(len(gram)) / prior)
-            shift[k, : len(gram)] = covariance @ (terms.T @ off[:, k]) / noise
-            error[k] = np.sqrt(covariance[0, 0])
-        return replace(self, error=error, shift=shift)
+        n = latents.shape[1]
+        prior = self.covariance.copy()
+        if doubt is not None:
+            constants = np.arange(n) * (n + 1)
+            prior[np.ix_(constants, constants)] += doubt
+        terms, off = _affine(latents), partners - latents
+        # A single anchor has no scatter: the prior stands in for some of them.
+        own = (off - np.median(off, axis=0)).T @ (off - np.median(off, axis=0))
+        mean = np.kron(np.eye(n), np.append(1.0, latents.mean(axis=0)))
+        noise = PRIOR_ANCHORS * mean @ self.covariance @ mean.T + own
+        noise = noise / (PRIOR_ANCHORS + len(off)) + TINY * np.eye(n)
+        precision = np.linalg.inv(noise)
+        floor = FLOOR * np.trace(prior) / len(prior) + TINY
+        gained = np.linalg.inv(prior + floor * np.eye(len(prior)))
+        gained += np.kron(precision, terms.T @ terms)
+        covariance = np.linalg.inv(gained)
+        moved = covariance @ (precision @ off.T @ terms).ravel()
+        return replace(self, covariance=covariance, shift=moved.reshape(self.shift.shape))
 
 
 def find_pseudo_pairs(
@@ -111,10 +159,11 @@ def find_pseudo_pairs(
 ) -> PseudoPairs:
     r"""Find the synthetic counterpart of every observed spectrum, whatever its label distribution.
 
-    Observed spectra are synthetic ones plus a gap, linear in the latents at every pixel. A change
-    of the latents, :math:`\delta = D\,(1, z)`, and one of the gap, :math:`-J_j \delta`, are the
-    same to the data. The one chosen leaves a gap at as few pixels as possible (see
-    `find_sparsest`). Pixels with a large gap then count less in the latents, and so on.
+    Observed spectra are synthetic ones as an instrument shows them, plus a gap that is linear in
+    the latents at every pixel. A change of the latents, :math:`\delta = D\,(1, z)`, and one of
+    the gap, :math:`-J_j \delta`, are the same to the data; so are one of the instrument and of the
+    gap. The ones chosen leave a gap at as few pixels as possible (see `find_sparsest`). Then
+    latents are found anew where there is no gap, and so on until nothing moves.
 
     Parameters
     ----------
@@ -132,34 +181,120 @@ def find_pseudo_pairs(
     Notes
     -----
     Nothing in spectra without pairs tells a gap that looks like a change of labels from a change
-    of labels. Where the gap is sparse that is no matter; where every pixel has a gap of
-    :math:`\rho` of what one standard deviation of the latents changes, an offset of that order
-    can hide in it, and ``error`` has half of it. Half is an assumption, not a measurement.
+    of labels. Where the gap is sparse, but for what all lines have in common, that is no matter;
+    where every pixel has a gap of :math:`\rho` of what one standard deviation of the latents
+    changes, an offset of that order can hide in it, and ``covariance`` has half of it. Half is an
+    assumption, not a measurement.
     """
-    n_latents = manifold.powers.n_latents
-    gap = np.zeros((n_latents + 1, flux.shape[1]))
-    emphasis, latents = np.ones(flux.shape[1]), np.zeros((len(flux), n_latents))
-    scaled, good = scaled_weights(manifold, weights), weights > 0
-    trust = np.ones(len(flux))
+    some = np.sort(rng.permutation(len(flux))[:ROUND_ROWS])
+    search = _Search(manifold, flux[some], weights[some], rng)
     for _ in range(ROUNDS):
-        latents = fit_latents(manifold, gap, flux, scaled * emphasis, latents)
-        gap = _regress_gap(manifold, latents, flux, good, trust)
-        trust = _trust(manifold, gap, latents, flux, good)
-        gap = _regress_gap(manifold, latents, flux, good, trust)
-        rows = _trusted(trust, rng)
-        forms = gap_forms(manifold, gap, latents[rows])
-        change = find_sparsest(forms)
-        latents = latents + _affine(latents) @ forms.shift(change).T
-        latents = np.clip(latents, manifold.lowest, manifold.highest)
-        gap = _regress_gap(manifold, latents, flux, good, trust)
-        size = np.sqrt(((_affine(latents[rows]) @ gap) ** 2).mean(axis=0))
+        if search.step() < AGREED:
+            break
+    if len(some) < len(flux):
+        search = search.with_spectra(flux, weights)
+        for _ in range(LAST_ROUNDS):
+            search.step()
+    return search.result()
+
+
+class _Search:
+    """Latents, instrument and gap, each found with the others as they are."""
+
+    def __init__(
+        self,
+        manifold: Manifold,
+        flux: np.ndarray,
+        weights: np.ndarray,
+        rng: np.random.RandomState,
+    ) -> None:
+        n_latents, n_pixels = manifold.powers.n_latents, flux.shape[1]
+        self.manifold, self.rng = manifold, rng
+        self.flux, self.good = flux, weights > 0
+        self.scaled = scaled_weights(manifold, weights)
+        self.instrument, self.seen = no_instrument(manifold), manifold
+        self.gap, self.sparse = np.zeros((2, n_latents + 1, n_pixels))
+        self.emphasis = np.ones(n_pixels)
+        self.latents, self.trust = np.zeros((len(flux), n_latents)), np.ones(len(flux))
+        self.forms: GapForms | None = None
+        self.change: np.ndarray | None = None
+
+    def with_spectra(self, flux: np.ndarray, weights: np.ndarray) -> "_Search":
+        """Return the search where it stands, with other observed spectra."""
+        other = _Search(self.manifold, flux, weights, self.rng)
+        for name in ("instrument", "seen", "gap", "sparse", "emphasis", "forms", "change"):
+            setattr(other, name, getattr(self, name))
+        return other
+
+    def step(self) -> float:
+        """Find everything once more; return how far the mean latents moved."""
+        weights = self.scaled * self.emphasis
+        latents = fit_latents(self.seen, self.sparse, self.flux, weights, self.latents)
+        self._find_gap(latents)
+        self.trust = _trust(self.seen, self.gap, latents, self.flux, self.good)
+        self._find_gap(latents)
+        rows = _trusted(self.trust, self.rng)
+        forms = gap_forms(self.manifold, self.instrument, self.gap, latents[rows])
+        if self.change is None:
+            change = find_sparsest(forms)
+        else:
+            start = forms.start(self.instrument.amounts)
+            change = find_sparsest(forms, None, start, ROUND_ITERATIONS)
+        moved = _affine(latents) @ forms.shift(change).T
+        latents = np.clip(latents + moved, self.manifold.lowest, self.manifold.highest)
+        self.forms, self.change = forms, change
+        self.instrument = replace(self.instrument, amounts=forms.amounts(change))
+        self.seen = self.instrument.changed(self.manifold)
+        self._find_gap(latents)
+        size = np.sqrt(((_affine(latents[rows]) @ self.gap) ** 2).mean(axis=0))
         # Of pixels that say something: elsewhere there may be no gap for want of lines.
-        typical = max(weighted_median(size, forms.signal), TINY)
-        emphasis = 1 / (1 + (size / typical) ** 2)
-    error = np.hypot(
-        resampled_error(forms, change, rng), _hidden(manifold, forms.sizes(change), latents[rows])
-    )
-    return PseudoPairs(manifold, gap, emphasis, error, np.zeros((n_latents, n_latents + 1)))
+        self.emphasis = closeness(size, forms.signal)
+        # What is left at pixels that agree is taken for nothing: else the gap would remember
+        # latents that were wrong, and hold them there.
+        self.sparse = self.gap * (1 - closeness(forms.sizes(change), forms.signal))
+        step = np.abs((latents - self.latents).mean(axis=0)).max()
+        self.latents = latents
+        return float(step)
+
+    def result(self) -> PseudoPairs:
+        """Return the pairs, with errors."""
+        assert self.forms is not None
+        assert self.change is not None
+        forms, n = self.forms, self.manifold.powers.n_latents
+        draws = resampled_changes(forms, self.change, self.rng)
+        shifts = draws[:, : n * (n + 1)]
+        rows = _trusted(self.trust, self.rng)
+        hidden = _hidden(self.manifold, forms.sizes(self.change), self.latents[rows])
+        assumed = np.hypot(hidden, MODEL_ERROR)
+        centre = np.average(self.latents, axis=0, weights=self.trust)
+        covariance = np.cov(shifts.T) + np.diag(np.repeat(assumed, n + 1) ** 2)
+        return PseudoPairs(
+            self.manifold,
+            self.instrument,
+            self.seen,
+            self.sparse,
+            self.emphasis,
+            covariance,
+            self._common(forms.amounts(draws.T).T, centre),
+            np.zeros((n, n + 1)),
+            centre,
+        )
+
+    def _common(self, draws: np.ndarray, centre: np.ndarray) -> np.ndarray:
+        """Return what all lines have in common, and its scatter over draws."""
+        flux = self.manifold.spectra(centre[None])[0]
+        sizes = self.instrument.common(flux, centre)
+        others = [
+            replace(self.instrument, amounts=amounts).common(flux, centre) for amounts in draws
+        ]
+        # To first order only, and depths are parts of a continuum that isn't known well.
+        depth, width, place, _ = FIRST_ORDER * np.abs(sizes)
+        return np.column_stack(
+            [sizes, np.hypot(np.std(others, axis=0), [depth, width, place, depth])]
+        )
+
+    def _find_gap(self, latents: np.ndarray) -> None:
+        self.gap = _regress_gap(self.seen, latents, self.flux, self.good, self.trust)
 
 
 def fit_latents(
@@ -258,10 +393,26 @@ def _trust(
 ) -> np.ndarray:
     """Return the weight of each spectrum: small where it is no spectrum like the others."""
     model = manifold.spectra(latents) + _affine(latents) @ gap
-    square = np.where(good, flux - model, 0.0).astype(float) ** 2
-    residual = np.sqrt(square.sum(axis=1) / np.maximum(good.sum(axis=1), 1))
-    typical = max(float(np.median(residual)), TINY)
-    return 1 / (1 + (residual / (OUTLYING * typical)) ** 4)
+    return trust_in(np.where(good, flux - model, 0.0), good)
+
+
+def trust_in(residual: np.ndarray, good: np.ndarray) -> np.ndarray:
+    """Return the weight of each spectrum: small where it is no spectrum like the others.
+
+    Parameters
+    ----------
+    residual : ndarray of shape (n_spectra, n_pixels)
+        What a model of all of them leaves.
+    good : ndarray of bool of shape (n_spectra, n_pixels)
+
+    Returns
+    -------
+    trust : ndarray of shape (n_spectra,)
+    """
+    square = np.where(good, residual, 0.0).astype(float) ** 2
+    left = np.sqrt(square.sum(axis=1) / np.maximum(good.sum(axis=1), 1))
+    typical = max(float(np.median(left)), TINY)
+    return 1 / (1 + (left / (OUTLYING * typical)) ** 4)
 
 
 def _trusted(trust: np.ndarray, rng: np.random.RandomState) -> np.ndarray:

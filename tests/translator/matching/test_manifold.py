@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from spectragan.translator.matching.sparse_gap import Powers, fit_manifold
+from spectragan.translator.matching.manifold import Powers, fit_manifold
 
 
 @pytest.mark.parametrize(("n_latents", "degree", "n_terms"), [(1, 3, 4), (3, 2, 10), (4, 3, 35)])

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from spectragan.translator.matching.manifold import fit_manifold
 from spectragan.translator.matching.pseudo_pairs import find_pseudo_pairs
-from spectragan.translator.matching.sparse_gap import fit_manifold
 
 N_PIXELS = 240
 
