@@ -1,6 +1,5 @@
 """`ParameterFitter`: observed spectra in, stellar labels with errors out."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from operator import is_
 from typing import Any
@@ -11,7 +10,6 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
-from tqdm import tqdm
 
 from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
@@ -30,6 +28,7 @@ from spectragan.rules import check_all
 from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_unit
+from spectragan.spectra.summary import progress_bar
 from spectragan.training.dask_rows import check_left_to_dask, gather_spectra, map_spectra, one_row
 from spectragan.training.streaming import holds_dask, row_chunks, write_results
 from spectragan.translator.observed import check_grids
@@ -548,7 +547,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         shape: tuple[int, ...] = getattr(X, "shape", None) or ()
         total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
         hidden = quiet or not self.verbose or total <= self.chunk_size
-        with tqdm(total=total, desc="fits", unit="star", file=sys.stderr, disable=hidden) as bar:
+        with progress_bar(description="fits", unit="star", total=total, hidden=hidden) as bar:
             for chunk in row_chunks(X, self.chunk_size):
                 for part in row_chunks(self._validate(chunk), self.chunk_size):
                     fit = self._machine.fit(part)
