@@ -49,6 +49,7 @@ _HOMES = {
         "TrainingHealthWarning",
         "VelocityWarning",
     ),
+    "spectragan.labels": ("LabelArray",),
     "spectragan.emulator.estimator": ("SpectrumEmulator",),
     "spectragan.starnet.estimator": ("StarNetRegressor",),
     "spectragan.translator.estimator": ("CycleGANTranslator",),

@@ -29,7 +29,7 @@ LEFT_OF = {
     for index, group in enumerate(ORDER)
     for part in group
 }
-LEFT_OF["datasets"] = {"spectra", "rules", "exceptions"}
+LEFT_OF["datasets"] = {"spectra", "labels", "rules", "exceptions"}
 LEFT_OF["networks"] = {"translator"}  # the public face of the translator's networks
 
 # What each part may import from elsewhere, beside the standard library.

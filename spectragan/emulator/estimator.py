@@ -15,7 +15,15 @@ from spectragan.emulator.model import EmulatorModel
 from spectragan.emulator.training import EmulatorSettings, TrunkSettings, fit_emulator
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
-from spectragan.labels import LABELS, column_units, label_array, named_columns, warn_outside
+from spectragan.labels import (
+    LABELS,
+    check_not_swapped,
+    column_units,
+    label_array,
+    named_columns,
+    warn_outside,
+    with_names,
+)
 from spectragan.rules import VERBOSE, Rules, check_all, count, counts, number
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.axis import same_axis
@@ -306,7 +314,14 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, *, resume: bool = False) -> "SpectrumEmulator":
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        label_names: Sequence[str] | None = None,
+        resume: bool = False,
+    ) -> "SpectrumEmulator":
         """Learn spectra as a function of labels.
 
         Parameters
@@ -316,6 +331,8 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         y : Spectra, specutils object, list of them, or array-like of shape (n_samples, n_pixels)
             The spectra, dimensionless. Pixels with ivar 0 are ignored. One-dimensional numbers
             of shape (n_samples,) are taken as spectra of one pixel.
+        label_names : sequence of str, default=None
+            Names of the columns of an array of labels, and what to take of a table.
         resume : bool, default=False
             Whether to go on from the newest readable checkpoint, as if training had never
             stopped; without one, training starts anew.
@@ -332,7 +349,7 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
             `resume`, any without.
         ValueError
             If labels aren't finite, or labels and spectra aren't equally many, at least two, or
-            no pixel is good, or a parameter is out of its range.
+            changed places, or no pixel is good, or a parameter is out of its range.
 
         Warns
         -----
@@ -341,7 +358,8 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         """
         check_all(vars(self), self._rules)
         device = resolve_device(self.device)
-        labels, spectra = self._read_training(X, y)
+        check_not_swapped(X, y, "fit(labels, spectra)")
+        labels, spectra = self._read_training(with_names(X, label_names), y)
         good = spectra.ivar > 0
         variance = noise_variance(spectra)
         flux = spectra.filled().astype(float)

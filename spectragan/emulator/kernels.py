@@ -99,9 +99,7 @@ def learn_kernels(
     return [
         # Not from where the last group ended: parameters at their bounds would stay there.
         KernelParameters(_maximise_likelihood(start, labels, *group))
-        for group in progress_bar(
-            groups, description="emulator", unit="group of components", hidden=not verbose
-        )
+        for group in progress_bar(groups, description="emulator", unit="group", hidden=not verbose)
     ]
 
 

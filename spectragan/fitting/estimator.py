@@ -23,7 +23,7 @@ from spectragan.fitting.results import (
     standard_errors,
     unit_cube_to_prior,
 )
-from spectragan.labels import named_columns, target_labels
+from spectragan.labels import check_not_swapped, named_columns, target_labels, with_names
 from spectragan.rules import check_all
 from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
@@ -201,7 +201,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any = None, y: Any = None) -> "ParameterFitter":
+    def fit(
+        self, X: Any = None, y: Any = None, *, label_names: Sequence[str] | None = None
+    ) -> "ParameterFitter":
         """Train the emulator if it isn't, and learn how far errors are from the truth.
 
         Parameters
@@ -214,6 +216,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             Their labels. With a fitted emulator they may be left out: then errors are inflated by
             as much as the residuals say. An error along the labels leaves no residual, so with
             labels the inflation is the better one.
+        label_names : sequence of str, default=None
+            Names of the columns of an array of labels, and what to take of a table.
 
         Returns
         -------
@@ -225,10 +229,13 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         GridMismatchError
             If emulator, translator and spectra aren't on one grid.
         ValueError
-            If a parameter breaks its rule, or fewer than 10 spectra could be fitted.
+            If a parameter breaks its rule, or fewer than 10 spectra could be fitted, or labels and
+            spectra changed places.
         """
         check_nuisances(self.nuisances)
         check_all(vars(self), self._rules)
+        check_not_swapped(y, X, "fit(spectra, labels)")
+        y = with_names(y, label_names)
         emulator = thaw(self.emulator)
         if not is_fitted(emulator):
             self._train(X, y, emulator)

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.exceptions import LabelMismatchWarning
-from spectragan.labels import LabelHull
+from spectragan.labels import LabelHull, named_columns
 from spectragan.spectra import Spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_set
@@ -191,7 +191,7 @@ def _emulator(source: Any) -> SpectrumEmulator | None:
 
 def _are_labels(partners: Any, emulator: SpectrumEmulator) -> bool:
     """Return whether `partners` are a table of labels, and not spectra."""
-    if hasattr(partners, "colnames") or hasattr(partners, "columns"):
+    if named_columns(partners) is not None:
         return True
     if kind_of(partners) != "array":
         return False
