@@ -37,6 +37,7 @@ class LabelArray(np.ndarray):
     Parameters
     ----------
     values : array-like of shape (n_stars, n_labels)
+        One row per star; copied.
     names : sequence of n_labels str
         Different from each other.
     units : dict of str to astropy unit or str, default=None
@@ -126,7 +127,8 @@ class LabelArray(np.ndarray):
 
         Returns
         -------
-        labels : LabelArray
+        labels : LabelArray of shape (n_stars, n_labels)
+            Owns its values.
         """
         return _named(super().copy(order), self.names, self.units)
 
@@ -136,12 +138,14 @@ class LabelArray(np.ndarray):
         Parameters
         ----------
         dtype : dtype
+            Such as ``numpy.float32``.
         *args, **kwargs
             As numpy's.
 
         Returns
         -------
-        labels : LabelArray
+        labels : LabelArray of shape (n_stars, n_labels)
+            In that precision.
         """
         return _named(super().astype(dtype, *args, **kwargs), self.names, self.units)
 
@@ -162,6 +166,7 @@ class LabelArray(np.ndarray):
         Returns
         -------
         table : QTable
+            Labels in dex have no unit there.
         """
         from astropy.table import QTable  # tables take a while to import
 
@@ -174,7 +179,7 @@ class LabelArray(np.ndarray):
         return self.copy("K")
 
     def __reduce__(self) -> Any:
-        rebuild, arguments, state = super().__reduce__()  # type: ignore[misc]
+        rebuild, arguments, state = super().__reduce__()[:3]  # type: ignore[misc,str-unpack]
         return rebuild, arguments, (state, self.names, self.units)
 
     def __setstate__(self, state: Any) -> None:
@@ -282,11 +287,10 @@ def check_not_swapped(labels: Any, spectra: Any, call: str) -> None:
 
 def _is_wider(labels: Any, spectra: Any) -> bool:
     """Tell whether labels are so many, and pixels so few, that it must be the other way round."""
-    shapes = [getattr(part, "shape", None) for part in (labels, spectra)]
-    if any(shape is None for shape in shapes) or len(shapes[0]) != 2:
+    wide, narrow = (getattr(part, "shape", None) for part in (labels, spectra))
+    if wide is None or narrow is None or len(wide) != 2:
         return False
-    n_pixels = shapes[1][1] if len(shapes[1]) == 2 else 1
-    return shapes[0][1] > MOST_LABELS >= n_pixels
+    return wide[1] > MOST_LABELS >= (narrow[1] if len(narrow) == 2 else 1)
 
 
 def named_columns(labels: Any) -> tuple[str, ...] | None:

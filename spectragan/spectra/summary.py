@@ -147,7 +147,7 @@ def progress_bar(
     >>> list(progress_bar([1, 2], description="stars", unit="star", hidden=True))
     [1, 2]
     """
-    words = {"desc": description, "unit": unit, "total": total, "disable": hidden}
+    words: dict[str, Any] = {"desc": description, "unit": unit, "total": total, "disable": hidden}
     if not is_watched(sys.stderr):
         words |= {"mininterval": LOG_INTERVAL, "maxinterval": LOG_INTERVAL}
     return tqdm(steps, file=sys.stderr, **words)
