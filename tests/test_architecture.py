@@ -19,7 +19,7 @@ ORDER = (
     ("files",),  # models as files: it knows classes by their names alone
     ("spectra",),
     ("training", "labels"),
-    ("emulator", "starnet"),
+    ("emulator", "starnet", "interop"),
     ("translator",),
     ("fitting", "lines"),
     ("diagnostics",),
@@ -43,6 +43,8 @@ OUTSIDE = {
     "training": GEAR | {"dask"},
     "emulator": GEAR,
     "starnet": GEAR | {"dask"},
+    # torch and JAX: to differentiate a user's function, if that is written in one of them.
+    "interop": SCIENCE | {"astropy", "torch", "jax"},
     "translator": GEAR,
     "fitting": GEAR | {"dask"},
     "lines": SCIENCE | {"astropy"},
@@ -58,7 +60,7 @@ OUTSIDE = {
 RANKS = ("network", "training", "estimator")
 
 # Imported only inside the function that needs them: most users never call it.
-LATE = {"dask", "h5py", "specutils", "matplotlib", "openTSNE", "pandas"}
+LATE = {"dask", "h5py", "jax", "specutils", "matplotlib", "openTSNE", "pandas"}
 
 MAX_CODE_LINES = 300  # of a file; docstrings, comments and blank lines are not counted
 MAX_FILES = 21  # of a folder

@@ -30,6 +30,7 @@ from spectragan.spectra.axis import same_axis
 from spectragan.spectra.checks import is_masked
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.noise import noise_variance
+from spectragan.spectra.transformer import EmulatedSpectraMixin
 from spectragan.training.devices import resolve_device, seeded
 from spectragan.training.inference import map_padded
 from spectragan.training.resuming import open_fit
@@ -163,7 +164,7 @@ def check_grid(spectra: Spectra, n_pixels: int, wavelength: u.Quantity | None) -
 PREDICT_ROWS = 64  # a fixed batch: small enough for one star at a time, large enough for many
 
 
-class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
+class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEstimator):
     r"""Emulate spectra: labels in, spectrum out, with exact derivatives.
 
     Spectra are compressed to a mean and components, weighted by inverse variance. Each
@@ -264,6 +265,8 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
     True
     >>> emulator.jacobian(labels[55:]).shape
     (5, 20, 2)
+    >>> emulator.spectra(labels[55:])
+    Spectra(5 spectra, 20 pixels, no wavelengths, noise exact, float64)
     """
 
     _kept: ClassVar = {
