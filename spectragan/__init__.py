@@ -35,6 +35,7 @@ _HOMES = {
         "AttributionWarning",
         "ContinuumWarning",
         "DomainScaleWarning",
+        "FewSpectraWarning",
         "GridMismatchError",
         "LabelExtrapolationWarning",
         "LabelMismatchWarning",
@@ -71,7 +72,7 @@ _HOMES = {
     "spectragan.files": ("load", "model_card"),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-_SUBPACKAGES = ("datasets", "diagnostics", "exceptions", "networks", "spectra")
+_SUBPACKAGES = ("datasets", "diagnostics", "exceptions", "interop", "networks", "spectra")
 
 __all__ = sorted(_MODULE_OF)
 

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import FunctionModel, SpectrumModel
@@ -73,10 +74,8 @@ class ObservedEmulator(EmulatedSpectraMixin, SaveMixin):
     }
 
     def __init__(self, emulator: Any, translator: Any, split: Any = None) -> None:
-        if not is_fitted(emulator):
-            raise NotFittedError(
-                f"`emulator` must be fitted; got {emulator!r}; call its fit(labels, spectra)."
-            )
+        if isinstance(emulator, BaseEstimator):  # others, such as functions, have no fit
+            check_is_fitted(emulator)
         check_is_fitted(translator)
         check_grids(emulator, translator)
         self.emulator = emulator
