@@ -70,6 +70,7 @@ _HOMES = {
         "tsne_gap",
     ),
     "spectragan.files": ("load", "model_card"),
+    "spectragan.versions": ("show_versions",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
 _SUBPACKAGES = ("datasets", "diagnostics", "exceptions", "interop", "networks", "spectra")

@@ -30,6 +30,8 @@ LEFT_OF = {
     for part in group
 }
 LEFT_OF["datasets"] = {"spectra", "labels", "rules", "exceptions"}
+LEFT_OF["versions"] = set()
+LEFT_OF["__main__"] = {"datasets", "diagnostics", "spectra", "translator", "versions"}
 LEFT_OF["networks"] = {"translator"}  # the public face of the translator's networks
 
 # What each part may import from elsewhere, beside the standard library.
@@ -52,6 +54,8 @@ OUTSIDE = {
     "datasets": SCIENCE | {"astropy"},
     "exceptions": set(),
     "rules": {"numpy"},
+    "versions": set(),
+    "__main__": SCIENCE,
     "networks": set(),
     # torch and skorch: for networks, inside functions, since `spectra` never sees them.
     "files": SCIENCE | {"astropy", "torch", "skorch"},
