@@ -35,6 +35,7 @@ _HOMES = {
         "AttributionWarning",
         "ContinuumWarning",
         "DomainScaleWarning",
+        "FewSpectraWarning",
         "GridMismatchError",
         "LabelExtrapolationWarning",
         "LabelMismatchWarning",
@@ -49,6 +50,7 @@ _HOMES = {
         "TrainingHealthWarning",
         "VelocityWarning",
     ),
+    "spectragan.labels": ("LabelArray",),
     "spectragan.emulator.estimator": ("SpectrumEmulator",),
     "spectragan.starnet.estimator": ("StarNetRegressor",),
     "spectragan.translator.estimator": ("CycleGANTranslator",),
@@ -69,9 +71,10 @@ _HOMES = {
         "tsne_gap",
     ),
     "spectragan.files": ("load", "model_card"),
+    "spectragan.versions": ("show_versions",),
 }
 _MODULE_OF = {name: module for module, names in _HOMES.items() for name in names}
-_SUBPACKAGES = ("datasets", "diagnostics", "exceptions", "networks", "spectra")
+_SUBPACKAGES = ("datasets", "diagnostics", "exceptions", "interop", "networks", "spectra")
 
 __all__ = sorted(_MODULE_OF)
 

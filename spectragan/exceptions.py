@@ -9,6 +9,7 @@ __all__ = [
     "CheckpointWarning",
     "ContinuumWarning",
     "DomainScaleWarning",
+    "FewSpectraWarning",
     "GridMismatchError",
     "LabelExtrapolationWarning",
     "LabelMismatchWarning",
@@ -52,6 +53,10 @@ class ContinuumWarning(SpectraganWarning):
 
 class DomainScaleWarning(SpectraganWarning):
     """The flux scales of the two domains differ grossly: normalise both the same way first."""
+
+
+class FewSpectraWarning(SpectraganWarning):
+    """A domain has so few spectra that a baseline may translate better; the message names it."""
 
 
 class LabelExtrapolationWarning(SpectraganWarning):

@@ -2,13 +2,19 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import astropy.units as u
 import numpy as np
 from sklearn.utils import check_array
 
 from spectragan.exceptions import LabelExtrapolationWarning
 from spectragan.spectra.checks import is_masked, nan_where_masked
+from spectragan.spectra.convert import kind_of
+from spectragan.spectra.lazy import LazySpectra
+
+if TYPE_CHECKING:
+    from astropy.table import QTable
 
 # What estimators remember of the labels they were given, by the rules of files.
 LABELS = {
@@ -19,14 +25,280 @@ LABELS = {
     "unit_": "unit",
 }
 ROUNDING = 1e-6  # of the range: labels that went through float32 aren't outside
+MOST_LABELS = 100  # what has more columns, beside fewer of something else, are spectra
 
 
-def named_columns(labels: Any) -> tuple[str, ...] | None:
-    """Return the column names of a data frame or astropy table, or None of anything else.
+class LabelArray(np.ndarray):
+    """An array of labels that knows their names and units: what data sets hold.
+
+    It is a float array like any other. Rows, copies, and selected columns keep the names; results
+    of arithmetic and new shapes are plain arrays, of which nobody can say what their columns are.
 
     Parameters
     ----------
-    labels : array-like, DataFrame, Table or QTable
+    values : array-like of shape (n_stars, n_labels)
+        One row per star; copied.
+    names : sequence of n_labels str
+        Different from each other.
+    units : dict of str to astropy unit or str, default=None
+        Of those labels that have one.
+
+    Attributes
+    ----------
+    names : tuple of str or None
+        None in an array of which the columns aren't known any more.
+    units : dict of str to astropy unit
+
+    Raises
+    ------
+    ValueError
+        If there isn't one name for each column, or a unit is of another name.
+
+    See Also
+    --------
+    spectragan.datasets.load_miles : Real stars with such labels.
+
+    Examples
+    --------
+    >>> from spectragan.datasets import load_miles
+    >>> labels = load_miles().labels
+    >>> labels.shape, labels.names, str(labels.units["teff"])
+    ((440, 3), ('teff', 'logg', 'feh'), 'K')
+    >>> labels[:5, [2, 0]].names
+    ('feh', 'teff')
+    >>> labels.to_table()[:2].colnames
+    ['teff', 'logg', 'feh']
+    """
+
+    names: tuple[str, ...] | None
+    units: dict[str, u.UnitBase]
+
+    def __new__(  # noqa: D102 - the class says it
+        cls, values: Any, names: Sequence[str], units: Any = None
+    ) -> "LabelArray":
+        array = np.array(values, copy=True)
+        if array.ndim == 1 and len(names) == 1:
+            array = array[:, None]
+        chosen = check_names(names)
+        if array.ndim != 2 or array.shape[1] != len(chosen):
+            raise ValueError(
+                f"`names` must name every column of labels of shape (n_stars, n_labels); got "
+                f"{len(chosen)} names and shape {array.shape}; give one name per column."
+            )
+        units = {} if units is None else {name: u.Unit(unit) for name, unit in units.items()}
+        strange = sorted(set(units) - set(chosen))
+        if strange:
+            raise ValueError(
+                f"`units` must be of the labels {', '.join(chosen)}; got {', '.join(strange)}; "
+                "use the names of the labels."
+            )
+        return _named(array.view(cls), chosen, units)
+
+    def __array_finalize__(self, obj: Any) -> None:
+        # Views and new shapes come through here: whether columns are the same isn't known.
+        self.names, self.units = None, {}
+
+    def __array_wrap__(self, array: np.ndarray, *args: Any, **kwargs: Any) -> Any:
+        if array is self:  # in place
+            return self
+        plain = np.asarray(array)
+        return plain[()] if plain.ndim == 0 else plain
+
+    def __getitem__(self, key: Any) -> Any:
+        values = np.asarray(self)[key]
+        if self.names is None or np.ndim(values) != 2:
+            return values
+        places = np.arange(len(self.names))[_column_key(key)]
+        if places.shape != values.shape[1:]:
+            return values
+        names = tuple(self.names[place] for place in places)
+        if len(set(names)) < len(names):
+            return values
+        units = {name: unit for name, unit in self.units.items() if name in names}
+        return _named(values.view(LabelArray), names, units)
+
+    def copy(self, order: Any = "C") -> "LabelArray":
+        """Return a copy that keeps the names.
+
+        Parameters
+        ----------
+        order : {"C", "F", "A", "K"}, default="C"
+            As numpy's.
+
+        Returns
+        -------
+        labels : LabelArray of shape (n_stars, n_labels)
+            Owns its values.
+        """
+        return _named(super().copy(order), self.names, self.units)
+
+    def astype(self, dtype: Any, *args: Any, **kwargs: Any) -> "LabelArray":
+        """Return other precision, with the same names.
+
+        Parameters
+        ----------
+        dtype : dtype
+            Such as ``numpy.float32``.
+        *args, **kwargs
+            As numpy's.
+
+        Returns
+        -------
+        labels : LabelArray of shape (n_stars, n_labels)
+            In that precision.
+        """
+        return _named(super().astype(dtype, *args, **kwargs), self.names, self.units)
+
+    def sort(self, *args: Any, **kwargs: Any) -> None:
+        """Sort in place, as numpy does; a sorted row isn't that of a star, and loses its names.
+
+        Parameters
+        ----------
+        *args, **kwargs
+            As numpy's.
+        """
+        super().sort(*args, **kwargs)
+        self.names, self.units = None, {}
+
+    def to_table(self) -> "QTable":
+        """Return a table with a column per label, in its unit.
+
+        Returns
+        -------
+        table : QTable
+            Labels in dex have no unit there.
+        """
+        from astropy.table import QTable  # tables take a while to import
+
+        table = QTable(np.asarray(self), names=named_columns(self) or None)
+        for name, unit in column_units(self).items():
+            table[name] = table[name] * unit
+        return table
+
+    def __deepcopy__(self, memo: Any) -> "LabelArray":
+        return self.copy("K")
+
+    def __reduce__(self) -> Any:
+        rebuild, arguments, state = super().__reduce__()[:3]  # type: ignore[misc,str-unpack]
+        return rebuild, arguments, (state, self.names, self.units)
+
+    def __setstate__(self, state: Any) -> None:
+        values, self.names, self.units = state
+        super().__setstate__(values)
+
+
+def _named(array: Any, names: tuple[str, ...] | None, units: dict[str, Any]) -> LabelArray:
+    array.names, array.units = names, dict(units)
+    return array
+
+
+def _column_key(key: Any) -> Any:
+    """Return what an index of two axes selects of the columns."""
+    if not isinstance(key, tuple) or len(key) < 2 or key[-1] is Ellipsis:
+        return slice(None)
+    return key[-1]
+
+
+def check_names(names: Any) -> tuple[str, ...]:
+    """Return names of labels, or raise one sentence.
+
+    Parameters
+    ----------
+    names : sequence of str
+
+    Returns
+    -------
+    names : tuple of str
+
+    Raises
+    ------
+    ValueError
+        If there is none, or two are alike, or one is no word.
+    """
+    if isinstance(names, str) or not hasattr(names, "__iter__"):
+        chosen: tuple[Any, ...] = ()
+    else:
+        chosen = tuple(names)
+    is_word = [isinstance(name, str) and bool(name) for name in chosen]
+    if not chosen or not all(is_word) or len(set(chosen)) < len(chosen):
+        raise ValueError(
+            f"`label_names` must be a sequence of different names; got {names!r}; "
+            "write for example ('teff', 'logg')."
+        )
+    return tuple(map(str, chosen))
+
+
+def with_names(labels: Any, label_names: Sequence[str] | None) -> Any:
+    """Return labels under given names.
+
+    Parameters
+    ----------
+    labels : array-like of shape (n_stars, n_labels), DataFrame, Table or QTable
+    label_names : sequence of str or None
+        Names of the columns of arrays, and what to take of tables. None changes nothing.
+
+    Returns
+    -------
+    labels : LabelArray, or what came in
+
+    Raises
+    ------
+    ValueError
+        If there isn't one name for each column, or a table lacks one.
+    """
+    if label_names is None or labels is None:
+        return labels
+    names = check_names(label_names)
+    if named_columns(labels) is None:
+        return LabelArray(labels, names)
+    units = {name: unit for name, unit in column_units(labels).items() if name in names}
+    return LabelArray(label_array(labels, names, units), names, units)
+
+
+def check_not_swapped(labels: Any, spectra: Any, call: str) -> None:
+    """Raise one sentence where labels stand in the place of spectra, and spectra in theirs.
+
+    Parameters
+    ----------
+    labels, spectra : object
+        What is meant to be such.
+    call : str
+        The right order.
+
+    Raises
+    ------
+    ValueError
+        If they changed places.
+    """
+    if kind_of(labels) != "array" or isinstance(labels, LazySpectra):
+        found = f"{type(labels).__name__} as labels"
+    elif (isinstance(spectra, LabelArray) or hasattr(spectra, "colnames")) and named_columns(
+        spectra
+    ):
+        found = f"columns {', '.join(named_columns(spectra) or ())} as spectra"
+    elif _is_wider(labels, spectra):
+        found = f"labels of shape {np.shape(labels)} and spectra of shape {np.shape(spectra)}"
+    else:
+        return
+    raise ValueError(
+        f"labels and spectra must be given in the order {call}; got {found}; swap the two."
+    )
+
+
+def _is_wider(labels: Any, spectra: Any) -> bool:
+    """Tell whether labels are so many, and pixels so few, that it must be the other way round."""
+    wide, narrow = (getattr(part, "shape", None) for part in (labels, spectra))
+    if wide is None or narrow is None or len(wide) != 2:
+        return False
+    return wide[1] > MOST_LABELS >= (narrow[1] if len(narrow) == 2 else 1)
+
+
+def named_columns(labels: Any) -> tuple[str, ...] | None:
+    """Return the column names of a data frame, table or label array, or None of anything else.
+
+    Parameters
+    ----------
+    labels : array-like, LabelArray, DataFrame, Table or QTable
 
     Returns
     -------
@@ -39,6 +311,8 @@ def named_columns(labels: Any) -> tuple[str, ...] | None:
     >>> named_columns(Table({"teff": [5772.0], "logg": [4.44]}))
     ('teff', 'logg')
     """
+    if isinstance(labels, LabelArray):
+        return labels.names
     if hasattr(labels, "colnames"):
         return tuple(labels.colnames)
     columns = getattr(labels, "columns", None)
@@ -48,16 +322,19 @@ def named_columns(labels: Any) -> tuple[str, ...] | None:
 
 
 def column_units(labels: Any) -> dict[str, Any]:
-    """Return the units of those columns of an astropy table that have one.
+    """Return the units of those columns of an astropy table or label array that have one.
 
     Parameters
     ----------
-    labels : array-like, DataFrame, Table or QTable
+    labels : array-like, LabelArray, DataFrame, Table or QTable
 
     Returns
     -------
     units : dict of str to astropy unit
+        Without dex: astropy's is a logarithmic unit, whose arithmetic isn't that of a label.
     """
+    if isinstance(labels, LabelArray):
+        return {name: unit for name, unit in labels.units.items() if unit != u.dex}
     names = getattr(labels, "colnames", ())
     return {name: labels[name].unit for name in names if labels[name].unit is not None}
 
@@ -103,8 +380,12 @@ def label_array(
     columns = named_columns(labels)
     if columns is not None:
         wanted = columns if names is None else tuple(names)
+        if isinstance(labels, LabelArray) and _are_placeholders(wanted):
+            wanted = columns  # the fit knew no names: columns are taken in their order
         _check_present(wanted, columns)
-        if hasattr(labels, "colnames"):
+        if isinstance(labels, LabelArray):
+            labels = _convert_columns(labels[:, [columns.index(name) for name in wanted]], units)
+        elif hasattr(labels, "colnames"):
             labels = _stack_columns(labels, wanted, units or {})
         else:
             labels = labels[list(wanted)]
@@ -180,6 +461,20 @@ def warn_outside(labels: np.ndarray, label_range: np.ndarray, names: Sequence[st
         LabelExtrapolationWarning,
         stacklevel=4,
     )
+
+
+def _are_placeholders(names: Sequence[str]) -> bool:
+    return all(name == f"label_{i}" for i, name in enumerate(names))
+
+
+def _convert_columns(labels: LabelArray, units: dict[str, Any] | None) -> np.ndarray:
+    """Return the values of labels in the units of the fit."""
+    values, given = np.array(labels), column_units(labels)
+    for i, name in enumerate(named_columns(labels) or ()):
+        unit = (units or {}).get(name)
+        if unit is not None and name in given and given[name] != unit:
+            values[:, i] = _column_values(values[:, i] * given[name], name, unit)
+    return values
 
 
 def _check_present(wanted: Sequence[str], columns: Sequence[str]) -> None:

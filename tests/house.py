@@ -163,7 +163,13 @@ def main() -> None:
     del spectragan
 
 
-FACES = ("spectragan", "spectragan.datasets", "spectragan.diagnostics", "spectragan.networks")
+FACES = (
+    "spectragan",
+    "spectragan.datasets",
+    "spectragan.diagnostics",
+    "spectragan.interop",
+    "spectragan.networks",
+)
 
 if __name__ == "__main__":
     main()

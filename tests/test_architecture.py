@@ -19,7 +19,7 @@ ORDER = (
     ("files",),  # models as files: it knows classes by their names alone
     ("spectra",),
     ("training", "labels"),
-    ("emulator", "starnet"),
+    ("emulator", "starnet", "interop"),
     ("translator",),
     ("fitting", "lines"),
     ("diagnostics",),
@@ -29,7 +29,9 @@ LEFT_OF = {
     for index, group in enumerate(ORDER)
     for part in group
 }
-LEFT_OF["datasets"] = {"spectra", "rules", "exceptions"}
+LEFT_OF["datasets"] = {"spectra", "labels", "rules", "exceptions"}
+LEFT_OF["versions"] = set()
+LEFT_OF["__main__"] = {"datasets", "diagnostics", "spectra", "translator", "versions"}
 LEFT_OF["networks"] = {"translator"}  # the public face of the translator's networks
 
 # What each part may import from elsewhere, beside the standard library.
@@ -43,6 +45,8 @@ OUTSIDE = {
     "training": GEAR | {"dask"},
     "emulator": GEAR,
     "starnet": GEAR | {"dask"},
+    # torch and JAX: to differentiate a user's function, if that is written in one of them.
+    "interop": SCIENCE | {"astropy", "torch", "jax"},
     "translator": GEAR,
     "fitting": GEAR | {"dask"},
     "lines": SCIENCE | {"astropy"},
@@ -50,6 +54,8 @@ OUTSIDE = {
     "datasets": SCIENCE | {"astropy"},
     "exceptions": set(),
     "rules": {"numpy"},
+    "versions": set(),
+    "__main__": SCIENCE,
     "networks": set(),
     # torch and skorch: for networks, inside functions, since `spectra` never sees them.
     "files": SCIENCE | {"astropy", "torch", "skorch"},
@@ -58,7 +64,7 @@ OUTSIDE = {
 RANKS = ("network", "training", "estimator")
 
 # Imported only inside the function that needs them: most users never call it.
-LATE = {"dask", "h5py", "specutils", "matplotlib", "openTSNE", "pandas"}
+LATE = {"dask", "h5py", "jax", "specutils", "matplotlib", "openTSNE", "pandas"}
 
 MAX_CODE_LINES = 300  # of a file; docstrings, comments and blank lines are not counted
 MAX_FILES = 21  # of a folder

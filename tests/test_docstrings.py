@@ -13,6 +13,7 @@ MODULES = (
     "spectragan.datasets",
     "spectragan.diagnostics",
     "spectragan.exceptions",
+    "spectragan.interop",
     "spectragan.networks",
 )
 

@@ -20,6 +20,7 @@ from spectragan.datasets.populations import (
     check_triple,
     draw_reweighted_stars,
     draw_stars,
+    named_labels,
 )
 from spectragan.datasets.synthetic import SyntheticModel, miles_wavelength
 from spectragan.rules import check, count
@@ -519,8 +520,8 @@ def make_mock_domains(
     return Bunch(
         synthetic=Spectra(gap.synthetic(labels_synthetic), **exact),
         observed=Spectra(flux, gap.wavelength, ivar=ivar, medium="air"),
-        labels_synthetic=labels_synthetic,
-        labels_observed=labels_observed,
+        labels_synthetic=named_labels(labels_synthetic, LABEL_NAMES),
+        labels_observed=named_labels(labels_observed, LABEL_NAMES),
         label_names=LABEL_NAMES,
         synthetic_of_observed=Spectra(synthetic_of_observed, **exact),
         observed_truth=Spectra(truth, **exact),

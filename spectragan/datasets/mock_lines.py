@@ -14,7 +14,7 @@ from scipy.constants import atomic_mass, c, k
 from sklearn.utils import Bunch
 
 from spectragan.datasets import instrument
-from spectragan.datasets.populations import COUNT, LEAVE_OUT, SEED, SNR, SPLIT
+from spectragan.datasets.populations import COUNT, LEAVE_OUT, SEED, SNR, SPLIT, named_labels
 from spectragan.rules import check, count, number
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import make_rng
@@ -432,14 +432,15 @@ def make_line_domains(
     labels_observed = _draw_labels(n_observed, n_elements, rngs[2])
     split_observed = _draw_split(n_observed, split, rngs[3])
     flux, ivar = _observe(gap.observed(labels_observed, split_observed), snr, rngs[4])
+    names = (*SPECIES_LABELS, *gap.lines.elements)
     return Bunch(
         synthetic=Spectra(
             gap.synthetic(labels_synthetic), gap.wavelength, noise="exact", medium="vacuum"
         ),
         observed=Spectra(flux, gap.wavelength, ivar=ivar, medium="vacuum"),
-        labels_synthetic=labels_synthetic,
-        labels_observed=labels_observed,
-        label_names=(*SPECIES_LABELS, *gap.lines.elements),
+        labels_synthetic=named_labels(labels_synthetic, names),
+        labels_observed=named_labels(labels_observed, names),
+        label_names=names,
         lines=_line_table(gap, labels_observed),
         missing_depth=gap.missing_depth(labels_observed),
         unattributable=_without_lines(gap),

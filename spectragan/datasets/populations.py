@@ -1,6 +1,6 @@
 """Where labels of simulated stars come from, and checks of what the makers are asked for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import logsumexp
 
+from spectragan.labels import LabelArray
 from spectragan.rules import count, number, pair
 
 __all__ = [
@@ -20,10 +21,12 @@ __all__ = [
     "check_triple",
     "draw_reweighted_stars",
     "draw_stars",
+    "named_labels",
 ]
 
 
 LABEL_NAMES = ("teff", "logg", "feh")
+UNITS = {"teff": "K", "vmicro": "km / s", "vturb": "km / s"}  # all others are in dex
 
 # Limits of the population: inside the validity of the synthetic model (which has no molecular
 # bands, hence no cool dwarfs) with a margin for the translations users apply.
@@ -36,6 +39,22 @@ _PHASES = (0.45, 0.12, 0.28, 0.15)
 _DISCS = (0.72, 0.21, 0.07)
 _DISC_FEH = np.array([-0.05, -0.50, -1.40])
 _DISC_SCATTER = np.array([0.19, 0.24, 0.38])
+
+
+def named_labels(labels: np.ndarray, names: Sequence[str]) -> LabelArray:
+    """Return labels of a data set with their names and units.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_stars, n_labels)
+    names : sequence of str
+
+    Returns
+    -------
+    labels : LabelArray
+    """
+    return LabelArray(labels, names, {name: UNITS.get(name, "dex") for name in names})
+
 
 _MAX_TILT = 30.0  # bound on the exponents of the re-weighting, far above what a useful one needs
 _MOMENT_TOLERANCE = 0.02  # standard deviations

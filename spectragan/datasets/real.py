@@ -4,7 +4,7 @@ import astropy.units as u
 import numpy as np
 from sklearn.utils import Bunch
 
-from spectragan.datasets.populations import LABEL_NAMES
+from spectragan.datasets.populations import LABEL_NAMES, named_labels
 from spectragan.datasets.storage import load_arrays
 from spectragan.datasets.synthetic import miles_wavelength
 from spectragan.spectra import Spectra
@@ -31,8 +31,8 @@ def load_miles() -> Bunch:
     data : Bunch
         ``spectra`` (`Spectra` of shape (440, 3111), flux divided by its median, 4000.4-6799.4 Å
         in air, noise ``unknown``), ``labels`` (440, 3) with ``teff`` (K), ``logg`` (dex, cgs) and
-        ``feh`` (dex), ``label_names``, ``names`` (440,), ``miles_id`` (440,), ``DESCR``. All
-        arrays are copies.
+        ``feh`` (dex), which the array knows (`spectragan.LabelArray`), ``label_names``, ``names``
+        (440,), ``miles_id`` (440,), ``DESCR``. All arrays are copies.
 
     See Also
     --------
@@ -60,7 +60,7 @@ def load_miles() -> Bunch:
     )
     return Bunch(
         spectra=spectra,
-        labels=arrays["labels"],
+        labels=named_labels(arrays["labels"], LABEL_NAMES),
         label_names=LABEL_NAMES,
         names=arrays["name"],
         miles_id=arrays["miles_id"],
@@ -119,11 +119,12 @@ def load_gaia_xp() -> Bunch:
         ivar=1.0 / arrays["flux_err"] ** 2,
         meta={"name": arrays["apogee_id"].copy(), "snr": arrays["snr"].copy()},
     )
+    names = tuple(arrays["label_names"].tolist())
     return Bunch(
         spectra=spectra,
-        labels=arrays["labels"],
-        labels_err=arrays["labels_err"],
-        label_names=tuple(arrays["label_names"].tolist()),
+        labels=named_labels(arrays["labels"], names),
+        labels_err=named_labels(arrays["labels_err"], names),
+        label_names=names,
         names=arrays["apogee_id"],
         snr=arrays["snr"],
         DESCR=_GAIA_DESCR,
@@ -166,9 +167,10 @@ def load_turbospectrum() -> Bunch:
     """
     arrays = load_arrays("turbospectrum_marcs_303")
     wavelength = 4800.5 + 0.9 * np.arange(arrays["flux_norm"].shape[1])
+    names = tuple(arrays["label_names"].tolist())
     return Bunch(
         spectra=Spectra(arrays["flux_norm"], wavelength * u.AA, noise="exact", medium="air"),
-        labels=arrays["labels"],
-        label_names=tuple(arrays["label_names"].tolist()),
+        labels=named_labels(arrays["labels"], names),
+        label_names=names,
         DESCR=_TURBOSPECTRUM_DESCR,
     )

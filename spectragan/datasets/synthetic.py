@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.utils import Bunch
 
-from spectragan.datasets.populations import COUNT, LABEL_NAMES, draw_stars
+from spectragan.datasets.populations import COUNT, LABEL_NAMES, draw_stars, named_labels
 from spectragan.datasets.storage import load_arrays
 from spectragan.exceptions import LabelExtrapolationWarning
+from spectragan.labels import label_array, named_columns
 from spectragan.rules import check, one_of
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import make_rng
@@ -198,6 +199,8 @@ class SyntheticModel:
 
 def check_labels(labels: ArrayLike) -> np.ndarray:
     """Return labels as a float array of shape (n_samples, 3), or raise one sentence."""
+    if named_columns(labels) is not None:
+        return label_array(labels, LABEL_NAMES, {"teff": u.K}, input_name="labels").astype(float)
     array = np.asarray(labels, dtype=float)
     if array.ndim != 2 or array.shape[1] != len(LABEL_NAMES):
         raise ValueError(
@@ -300,11 +303,11 @@ def make_synthetic_spectra(
     if labels is None:
         n_samples = check(n_samples, "n_samples", COUNT)
         labels = draw_stars(n_samples, make_rng(random_state))
-    labels = check_labels(labels).copy()
+    labels = check_labels(labels)
     flux = model.predict(labels)
     return Bunch(
         spectra=Spectra(flux, model.wavelength, noise="exact", medium="air"),
-        labels=labels,
+        labels=named_labels(labels, LABEL_NAMES),
         label_names=LABEL_NAMES,
         DESCR=_DESCR,
     )

@@ -8,7 +8,7 @@ import astropy.units as u
 import numpy as np
 from scipy.stats import median_abs_deviation
 
-from spectragan.labels import column_units, named_columns
+from spectragan.labels import LabelArray, column_units, named_columns
 from spectragan.spectra.checks import is_masked
 from spectragan.spectra.inputs import draw_seed, make_rng
 from spectragan.spectra.summary import SummaryMixin
@@ -41,6 +41,8 @@ def read_labels(labels: Any, argument: str, names: tuple, units: dict[str, Any])
             f"`{argument}` must be a table where labels have units; got an array in "
             f"{str(labels.unit)!r}; make it a QTable with a column per label."
         )
+    if isinstance(labels, LabelArray) and columns is not None:
+        labels = labels.to_table()
     if columns is None:
         array = _as_float(labels, argument)
     else:

@@ -42,7 +42,7 @@ class TranslationReport(SummaryMixin):
         there.
     strange : OutOfDistribution or None
         Translated spectra, with the noise of observed ones, among the observed spectra; None
-        with too few of these.
+        with too few of these whose noise is known.
     drift : LabelDrift or None
         None without a fitter.
     inventions : Inventions or None
@@ -56,6 +56,9 @@ class TranslationReport(SummaryMixin):
         Of the translator's training; None for translators without a game.
     coverage : float or None
         As it was given.
+    left_out : dict of str to str
+        What these spectra don't allow to judge, and why: any of ``strange``, ``inventions``,
+        ``drift``, and ``noise`` where the noise of the two domains can't be made alike.
     means : dict of str to ndarray of shape (n_pixels,)
         Mean ``synthetic``, ``translated`` and ``observed`` flux.
     wavelength : Quantity of shape (n_pixels,) or None
@@ -74,6 +77,7 @@ class TranslationReport(SummaryMixin):
     disagreement: float
     health: Any
     coverage: float | None
+    left_out: dict[str, str]
     means: dict[str, np.ndarray]
     wavelength: Any
     findings: tuple[Finding, ...] = ()
@@ -114,6 +118,7 @@ class TranslationReport(SummaryMixin):
             "disagreement": self.disagreement,
             "health": None if self.health is None else asdict(self.health),
             "coverage": self.coverage,
+            "left_out": dict(self.left_out),
         }
 
     def to_json(self, path: str | os.PathLike) -> None:
@@ -144,6 +149,7 @@ class TranslationReport(SummaryMixin):
         lines = [
             f"{self.translator}: {self.verdict}",
             *(f"  {finding}" for finding in self.findings),
+            *(f"  not judged, {name}: {why}." for name, why in self.left_out.items()),
             f"{'':<28}{'before':>10}{'after':>10}{'null':>10}",
             f"{'classifier AUC':<28}{before.auc:>10.3f}{after.auc:>10.3f}{after.auc_null:>10.3f}",
             f"{'sliced Wasserstein':<28}{before.sliced_wasserstein:>10.3f}"
@@ -178,7 +184,8 @@ def translation_report(
     synthetic : spectra of shape (n_synthetic, n_pixels)
         Best not those of `fit`.
     observed : spectra of shape (n_observed, n_pixels)
-        Best not those of `fit`; 200 or more for all checks.
+        Best not those of `fit`; 200 or more, with errors, for all checks. What can't be judged
+        is left out, and the report says why.
     fitter : fitted estimator, default=None
         Labels of synthetic spectra, for the drift (see `label_drift`).
     coverage : float, default=None
@@ -232,21 +239,25 @@ def translation_report(
     )
     seed = draw_seed(rng)
     opinion = second_opinion(translated, synthetic, observed)
-    enough = min(len(synthetic), len(observed)) >= MIN_SPECTRA
+    before = gap_scores(synthetic, observed, random_state=seed)
+    left_out = _left_out(synthetic, observed, fitter, before)
     report = TranslationReport(
         translator=type(translator).__name__,
-        gap_before=gap_scores(synthetic, observed, random_state=seed),
+        gap_before=before,
         gap_after=gap_scores(sampled, observed, random_state=seed),
         cycle=_cycle(translator, synthetic, translated),
-        strange=_strange_spectra(translator, lend_noise(sampled, observed, rng), observed),
+        strange=None
+        if "strange" in left_out
+        else _strange_spectra(translator, sampled, observed, rng),
         drift=fitter and label_drift(fitter, translator, synthetic, random_state=seed),
-        inventions=find_inventions(translator, synthetic, observed, random_state=seed)
-        if enough
-        else None,
+        inventions=None
+        if "inventions" in left_out
+        else find_inventions(translator, synthetic, observed, random_state=seed),
         mismatch=getattr(translator, "mismatch_", None) or opinion.mismatch,
         disagreement=opinion.disagreement,
         health=getattr(translator, "health_", None),
         coverage=coverage,
+        left_out=left_out,
         means={
             "synthetic": _mean(synthetic),
             "translated": _mean(translated),
@@ -267,13 +278,43 @@ def _cycle(translator: Any, synthetic: Spectra, translated: Spectra) -> float:
     return float(left / there) if there > 0 else float(left > 0)
 
 
+def _left_out(synthetic: Spectra, observed: Spectra, fitter: Any, gap: GapScores) -> dict[str, str]:
+    """Return which checks these spectra don't allow, and why."""
+    left_out = {}
+    n_known, needed = int(_is_comparable(observed).sum()), least_reference(FALSE_ALARMS)
+    if n_known < needed:
+        left_out["strange"] = (
+            f"it takes {needed} observed spectra whose noise is known; got {n_known} of "
+            f"{len(observed)}; give their `ivar`, or more spectra"
+        )
+    sizes = len(synthetic), len(observed)
+    if min(sizes) < MIN_SPECTRA:
+        left_out["inventions"] = (
+            f"it takes {MIN_SPECTRA} spectra of each domain; got {sizes[0]} synthetic and "
+            f"{sizes[1]} observed; give more"
+        )
+    if fitter is None:
+        left_out["drift"] = "it takes a fitter of labels; give `fitter`"
+    if not gap.noise_matched:
+        left_out["noise"] = (
+            "errors are unknown, or differ in size, so the gap holds the noise too; give the "
+            "`ivar` of all real spectra, and models without noise"
+        )
+    return left_out
+
+
+def _is_comparable(observed: Spectra) -> np.ndarray:
+    """Tell which observed spectra a translated one with lent noise can be compared with."""
+    return (observed.noise != "unknown") & (observed.ivar > 0).any(axis=1)
+
+
 def _strange_spectra(
-    translator: Any, sampled: Spectra, observed: Spectra
-) -> OutOfDistribution | None:
-    if len(observed) < least_reference(FALSE_ALARMS):
-        return None
+    translator: Any, sampled: Spectra, observed: Spectra, rng: np.random.Generator
+) -> OutOfDistribution:
+    reference = observed[_is_comparable(observed)]
+    noisy = lend_noise(sampled, reference, rng)
     return out_of_distribution(
-        translator, sampled, observed, domain="observed", false_alarm_rate=FALSE_ALARMS
+        translator, noisy, reference, domain="observed", false_alarm_rate=FALSE_ALARMS
     )
 
 

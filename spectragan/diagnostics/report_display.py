@@ -124,7 +124,9 @@ def _draw_strange(ax: "Axes", report: TranslationReport) -> None:
     title = "translated among observed"
     if report.strange is None:
         style.tidy(ax, title=title)
-        ax.text(0.5, 0.5, "too few observed spectra", ha="center", transform=ax.transAxes)
+        why = fill(f"not judged: {report.left_out['strange']}", WORDS)
+        ax.text(0.5, 0.5, why, ha="center", va="center", fontsize=style.TICK_SIZE, wrap=True)
+        ax.set_axis_off()
         return
     edges = np.linspace(0, 1, 21).tolist()
     tests = {"place": report.strange.place, "residual": report.strange.residual}

@@ -15,13 +15,22 @@ from spectragan.emulator.model import EmulatorModel
 from spectragan.emulator.training import EmulatorSettings, TrunkSettings, fit_emulator
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
-from spectragan.labels import LABELS, column_units, label_array, named_columns, warn_outside
+from spectragan.labels import (
+    LABELS,
+    check_not_swapped,
+    column_units,
+    label_array,
+    named_columns,
+    warn_outside,
+    with_names,
+)
 from spectragan.rules import VERBOSE, Rules, check_all, count, counts, number
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.axis import same_axis
 from spectragan.spectra.checks import is_masked
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.noise import noise_variance
+from spectragan.spectra.transformer import EmulatedSpectraMixin
 from spectragan.training.devices import resolve_device, seeded
 from spectragan.training.inference import map_padded
 from spectragan.training.resuming import open_fit
@@ -155,7 +164,7 @@ def check_grid(spectra: Spectra, n_pixels: int, wavelength: u.Quantity | None) -
 PREDICT_ROWS = 64  # a fixed batch: small enough for one star at a time, large enough for many
 
 
-class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
+class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEstimator):
     r"""Emulate spectra: labels in, spectrum out, with exact derivatives.
 
     Spectra are compressed to a mean and components, weighted by inverse variance. Each
@@ -256,6 +265,8 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
     True
     >>> emulator.jacobian(labels[55:]).shape
     (5, 20, 2)
+    >>> emulator.spectra(labels[55:])
+    Spectra(5 spectra, 20 pixels, no wavelengths, noise exact, float64)
     """
 
     _kept: ClassVar = {
@@ -306,7 +317,14 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, *, resume: bool = False) -> "SpectrumEmulator":
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        label_names: Sequence[str] | None = None,
+        resume: bool = False,
+    ) -> "SpectrumEmulator":
         """Learn spectra as a function of labels.
 
         Parameters
@@ -316,6 +334,8 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         y : Spectra, specutils object, list of them, or array-like of shape (n_samples, n_pixels)
             The spectra, dimensionless. Pixels with ivar 0 are ignored. One-dimensional numbers
             of shape (n_samples,) are taken as spectra of one pixel.
+        label_names : sequence of str, default=None
+            Names of the columns of an array of labels, and what to take of a table.
         resume : bool, default=False
             Whether to go on from the newest readable checkpoint, as if training had never
             stopped; without one, training starts anew.
@@ -332,7 +352,7 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
             `resume`, any without.
         ValueError
             If labels aren't finite, or labels and spectra aren't equally many, at least two, or
-            no pixel is good, or a parameter is out of its range.
+            changed places, or no pixel is good, or a parameter is out of its range.
 
         Warns
         -----
@@ -341,7 +361,8 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         """
         check_all(vars(self), self._rules)
         device = resolve_device(self.device)
-        labels, spectra = self._read_training(X, y)
+        check_not_swapped(X, y, "fit(labels, spectra)")
+        labels, spectra = self._read_training(with_names(X, label_names), y)
         good = spectra.ivar > 0
         variance = noise_variance(spectra)
         flux = spectra.filled().astype(float)

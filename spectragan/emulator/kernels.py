@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
-from tqdm import tqdm
 
 from spectragan.emulator.network import KernelHead, squared_exponential, warp_labels
+from spectragan.spectra.summary import progress_bar
 
 LBFGS_ITERATIONS = 25  # twice as many lower held-out errors by 4 percent
 JITTERS = (0.0, 1e-8, 1e-6, 1e-4, 1e-2)
@@ -99,7 +99,7 @@ def learn_kernels(
     return [
         # Not from where the last group ended: parameters at their bounds would stay there.
         KernelParameters(_maximise_likelihood(start, labels, *group))
-        for group in tqdm(groups, "kernels", disable=not verbose)
+        for group in progress_bar(groups, description="emulator", unit="group", hidden=not verbose)
     ]
 
 

@@ -101,7 +101,7 @@ def make_emulator_net(module: EmulatorNetwork, settings: TrunkSettings) -> Emula
         callbacks=[
             ("early_stopping", EarlyStopping(patience=patience, load_best=True, sink=_silent)),
             ("schedule", LRScheduler(torch.optim.lr_scheduler.CosineAnnealingLR, T_max=horizon)),
-            ("progress", EpochProgress("network", verbose=settings.verbose)),
+            ("progress", EpochProgress("emulator, network", verbose=settings.verbose)),
         ],
         callbacks__print_log=None,
         device=settings.device,

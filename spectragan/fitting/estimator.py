@@ -1,6 +1,5 @@
 """`ParameterFitter`: observed spectra in, stellar labels with errors out."""
 
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from operator import is_
 from typing import Any
@@ -11,7 +10,6 @@ from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
-from tqdm import tqdm
 
 from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
@@ -25,11 +23,12 @@ from spectragan.fitting.results import (
     standard_errors,
     unit_cube_to_prior,
 )
-from spectragan.labels import named_columns, target_labels
+from spectragan.labels import check_not_swapped, named_columns, target_labels, with_names
 from spectragan.rules import check_all
 from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_unit
+from spectragan.spectra.summary import progress_bar
 from spectragan.training.dask_rows import check_left_to_dask, gather_spectra, map_spectra, one_row
 from spectragan.training.streaming import holds_dask, row_chunks, write_results
 from spectragan.translator.observed import check_grids
@@ -202,7 +201,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any = None, y: Any = None) -> "ParameterFitter":
+    def fit(
+        self, X: Any = None, y: Any = None, *, label_names: Sequence[str] | None = None
+    ) -> "ParameterFitter":
         """Train the emulator if it isn't, and learn how far errors are from the truth.
 
         Parameters
@@ -215,6 +216,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             Their labels. With a fitted emulator they may be left out: then errors are inflated by
             as much as the residuals say. An error along the labels leaves no residual, so with
             labels the inflation is the better one.
+        label_names : sequence of str, default=None
+            Names of the columns of an array of labels, and what to take of a table.
 
         Returns
         -------
@@ -226,10 +229,13 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         GridMismatchError
             If emulator, translator and spectra aren't on one grid.
         ValueError
-            If a parameter breaks its rule, or fewer than 10 spectra could be fitted.
+            If a parameter breaks its rule, or fewer than 10 spectra could be fitted, or labels and
+            spectra changed places.
         """
         check_nuisances(self.nuisances)
         check_all(vars(self), self._rules)
+        check_not_swapped(y, X, "fit(spectra, labels)")
+        y = with_names(y, label_names)
         emulator = thaw(self.emulator)
         if not is_fitted(emulator):
             self._train(X, y, emulator)
@@ -548,7 +554,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         shape: tuple[int, ...] = getattr(X, "shape", None) or ()
         total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
         hidden = quiet or not self.verbose or total <= self.chunk_size
-        with tqdm(total=total, desc="fits", unit="star", file=sys.stderr, disable=hidden) as bar:
+        with progress_bar(description="fits", unit="star", total=total, hidden=hidden) as bar:
             for chunk in row_chunks(X, self.chunk_size):
                 for part in row_chunks(self._validate(chunk), self.chunk_size):
                     fit = self._machine.fit(part)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from spectragan.exceptions import AttributionWarning
-from spectragan.labels import label_array
+from spectragan.labels import label_array, named_columns
 from spectragan.lines.inference import Linearization
 from spectragan.lines.slopes import PixelFolds, Slopes
 from spectragan.lines.stars import (
@@ -353,9 +353,7 @@ class LineAttribution:
         )
 
     def _sample(self, labels: Any) -> np.ndarray:
-        names = (
-            self.label_names_ if hasattr(labels, "colnames") or hasattr(labels, "columns") else None
-        )
+        names = None if named_columns(labels) is None else self.label_names_
         sample = label_array(labels, names, self._translated._label_units, input_name="labels")
         if sample.shape[1] != len(self.label_names_) or len(sample) <= len(self.label_names_):
             raise ValueError(

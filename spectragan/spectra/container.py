@@ -16,6 +16,13 @@ from spectragan.spectra.summary import FactsMixin
 _SLOTS = ("_flux", "_ivar", "_noise", "_axis", "_medium", "_meta", "_unit", "_wavelength")
 
 
+# What numpy would make plain arrays of, with errors, masks and wavelengths gone.
+_REARRANGING = {
+    *("append", "column_stack", "concatenate", "delete", "dstack", "flip", "hstack", "insert"),
+    *("repeat", "roll", "stack", "take", "tile", "vstack"),
+}
+
+
 class Spectra(FactsMixin):
     """Many spectra on one wavelength grid: a frozen container that is indexed by row.
 
@@ -342,6 +349,15 @@ class Spectra(FactsMixin):
                 "use the attribute `flux` for a view."
             )
         return self.filled(np.nan).astype(dtype or self.dtype, copy=False)
+
+    def __array_function__(self, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if func.__name__ in _REARRANGING:
+            raise TypeError(
+                f"numpy.{func.__name__} must not be given Spectra, whose errors, masks and "
+                "wavelengths it would drop; got some; join sets with as_spectra([a, b]), choose "
+                "spectra with spectra[rows], or give spectra.flux where flux is all you want."
+            )
+        return np.empty(0).__array_function__(func, (), args, kwargs)  # as for any other object
 
     def __getstate__(self) -> list[Any]:
         return [getattr(self, name) for name in _SLOTS]

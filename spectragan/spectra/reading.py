@@ -1,7 +1,6 @@
 """`read_spectra`: spectra of many files, whatever survey they are of."""
 
 import os
-import sys
 import warnings
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,6 @@ import astropy.units as u
 import numpy as np
 from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
-from tqdm import tqdm
 
 from spectragan.exceptions import (
     GridMismatchError,
@@ -30,6 +28,7 @@ from spectragan.spectra.formats.one_file import KNOWN, read_file
 from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line
 from spectragan.spectra.formats.registry import named, nearest
 from spectragan.spectra.joining import concatenate, grid_difference
+from spectragan.spectra.summary import progress_bar
 
 ERRORS = one_of("raise", "skip", remedy="skip reads the files that can be read")
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
@@ -223,7 +222,7 @@ def _collect(jobs, errors, n_jobs, verbose) -> tuple[list, list]:
 
 def _outcomes(jobs, n_jobs: int, verbose: int) -> Generator[Outcome, None, None]:
     hidden = not verbose or len(jobs) == 1
-    with tqdm(total=len(jobs), desc="reading", unit="file", file=sys.stderr, disable=hidden) as bar:
+    with progress_bar(description="reading", unit="file", total=len(jobs), hidden=hidden) as bar:
         for outcome in _in_order(jobs, min(n_jobs, len(jobs))):
             bar.update()
             yield outcome

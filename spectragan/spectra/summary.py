@@ -1,11 +1,16 @@
-"""How spectra and results show themselves: `repr` is one line, notebooks get a small table."""
+"""How spectra, results and long work show themselves.
 
-from collections.abc import Mapping
+`repr` is one line, notebooks get a small table, and progress is a bar on stderr.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 
 import astropy.units as u
 import numpy as np
+from tqdm import tqdm
 
 
 class SummaryMixin:
@@ -105,3 +110,59 @@ def html_table(title: str, facts: Mapping[str, str]) -> str:
         f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in facts.items()
     )
     return f"<table><caption>{escape(title)}</caption>{rows}</table>"
+
+
+LOG_INTERVAL = 60.0  # seconds from one state of a bar in a file to the next
+
+
+def progress_bar(
+    steps: Iterable | None = None,
+    *,
+    description: str,
+    unit: str,
+    total: int | None = None,
+    hidden: bool = False,
+) -> Any:
+    """Return a progress bar that doesn't fill the log file of a batch job.
+
+    Parameters
+    ----------
+    steps : iterable, default=None
+        What to go through; None is for a bar that is moved by hand.
+    description, unit : str
+        What is done, and what it is counted in.
+    total : int, default=None
+        Number of steps; None takes the length of `steps`.
+    hidden : bool, default=False
+        Whether to show nothing.
+
+    Returns
+    -------
+    bar : tqdm
+        Where nobody watches it is written at the start, once a minute, and at the end.
+
+    Examples
+    --------
+    >>> from spectragan.spectra.summary import progress_bar
+    >>> list(progress_bar([1, 2], description="stars", unit="star", hidden=True))
+    [1, 2]
+    """
+    words: dict[str, Any] = {"desc": description, "unit": unit, "total": total, "disable": hidden}
+    if not is_watched(sys.stderr):
+        words |= {"mininterval": LOG_INTERVAL, "maxinterval": LOG_INTERVAL}
+    return tqdm(steps, file=sys.stderr, **words)
+
+
+def is_watched(stream: Any) -> bool:
+    """Tell whether somebody watches what is written: on a terminal, or in a notebook.
+
+    Parameters
+    ----------
+    stream : file
+
+    Returns
+    -------
+    watched : bool
+    """
+    in_notebook = type(stream).__module__.startswith("ipykernel")
+    return in_notebook or bool(getattr(stream, "isatty", lambda: False)())

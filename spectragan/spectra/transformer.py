@@ -21,6 +21,45 @@ from spectragan.spectra.inputs import GRID, validate_spectra
 from spectragan.spectra.stored import is_stored
 
 
+class EmulatedSpectraMixin:
+    """Emulators that return their spectra with the grid that they are on."""
+
+    wavelength_: u.Quantity | None
+    medium_: str | None
+
+    def spectra(self, labels: Any) -> Spectra:
+        """Return the spectra of labels, with their wavelengths.
+
+        Parameters
+        ----------
+        labels : array-like of shape (n_stars, n_labels), DataFrame, Table or QTable
+            As `predict` takes them.
+
+        Returns
+        -------
+        spectra : Spectra of shape (n_stars, n_pixels)
+            Noise "exact"; pixels of which the emulator knows nothing are masked.
+
+        Raises
+        ------
+        NotFittedError
+            If the emulator isn't fitted.
+        ValueError
+            As `predict` does.
+        """
+        flux = np.asarray(self.predict(labels))  # type: ignore[attr-defined]
+        flux = flux.reshape(len(flux), -1)
+        good = np.isfinite(flux)
+        unit = getattr(self, "unit_", None) or u.dimensionless_unscaled
+        return Spectra(
+            np.where(good, flux, 0) << unit,
+            self.wavelength_,
+            None if good.all() else good.astype(flux.dtype),
+            "exact",
+            self.medium_,
+        )
+
+
 class SpectraOutputMixin(OneToOneFeatureMixin):
     """Name the pixels that come out, and keep `set_output` to plain arrays.
 

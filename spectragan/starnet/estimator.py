@@ -11,7 +11,14 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.files.saving import SaveMixin
-from spectragan.labels import LABELS, column_units, named_columns, target_labels
+from spectragan.labels import (
+    LABELS,
+    check_not_swapped,
+    column_units,
+    named_columns,
+    target_labels,
+    with_names,
+)
 from spectragan.rules import NONE, VERBOSE, Rules, check_all, count, counts, number, pair
 from spectragan.spectra import Spectra, validate_spectra
 from spectragan.spectra.inputs import GRID, check_unit
@@ -220,7 +227,14 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, *, resume: bool = False) -> "StarNetRegressor":
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        label_names: Sequence[str] | None = None,
+        resume: bool = False,
+    ) -> "StarNetRegressor":
         """Learn labels as a function of spectra.
 
         Parameters
@@ -230,6 +244,8 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
             `LazySpectra` are read page by page.
         y : array-like of shape (n_spectra,) or (n_spectra, n_labels), DataFrame, Table or QTable
             The labels, finite.
+        label_names : sequence of str, default=None
+            Names of the columns of an array of labels, and what to take of a table.
         resume : bool, default=False
             Whether to go on from the newest readable checkpoint, as if training had never
             stopped; without one, training starts anew.
@@ -245,8 +261,8 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
             If `checkpoint` can't be used, or holds checkpoints: of other data or parameters with
             `resume`, any without.
         ValueError
-            If labels aren't finite, or spectra and labels aren't equally many, or fewer than 2
-            spectra have a good pixel, or a parameter is out of its range.
+            If labels aren't finite, or spectra and labels aren't equally many, or changed places,
+            or fewer than 2 spectra have a good pixel, or a parameter is out of its range.
 
         Warns
         -----
@@ -256,7 +272,8 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         self.__dict__.pop("nets_", None)  # what was fitted before is gone, whatever happens now
         check_all(vars(self), self._rules)
         device = resolve_device(self.device)
-        spectra, labels = self._read_training(X, y)
+        check_not_swapped(y, X, "fit(spectra, labels)")
+        spectra, labels = self._read_training(X, with_names(y, label_names))
         checkpoints = open_fit(self, {"spectra": spectra, "labels": labels}, resume=resume)
         self._scaling = fit_scaling(sample_of(spectra), self.snr)
         self._label_mean, spread = labels.mean(axis=0), labels.std(axis=0)

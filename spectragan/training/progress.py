@@ -1,9 +1,10 @@
 """A progress bar over epochs, on stderr, for every skorch net of the package."""
 
-import sys
+import math
 
 from skorch.callbacks import Callback
-from tqdm import tqdm
+
+from spectragan.spectra.summary import progress_bar
 
 
 class EpochProgress(Callback):
@@ -14,7 +15,7 @@ class EpochProgress(Callback):
     description : str, default="training"
         The words before the bar.
     columns : tuple of str, default=("train_loss", "valid_loss")
-        History columns shown behind the bar; absent ones are left out.
+        History columns shown behind the bar; those that have no value yet are left out.
     verbose : int, default=1
         0 shows nothing.
 
@@ -39,8 +40,8 @@ class EpochProgress(Callback):
     def on_train_begin(self, net, X=None, y=None, **kwargs) -> None:
         """Open the bar; skorch calls this."""
         if self.verbose:
-            self.bar_ = tqdm(
-                total=net.max_epochs, desc=self.description, unit="epoch", file=sys.stderr
+            self.bar_ = progress_bar(
+                description=self.description, unit="epoch", total=net.max_epochs
             )
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
@@ -53,7 +54,8 @@ class EpochProgress(Callback):
         """Advance the bar by one epoch; skorch calls this."""
         if self.verbose:
             latest = net.history[-1]
-            shown = {name: f"{latest[name]:.3g}" for name in self.columns if name in latest}
+            known = [n for n in self.columns if n in latest and math.isfinite(latest[n])]
+            shown = {name: f"{latest[name]:.3g}" for name in known}
             self.bar_.set_postfix(shown, refresh=False)
             self.bar_.update()
 

@@ -19,7 +19,7 @@ from spectragan.training.inference import push_forward
 from spectragan.training.resuming import open_fit
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.translator.domain_data import domain_data, memory_data
-from spectragan.translator.game.health import judge_health
+from spectragan.translator.game.health import judge_health, warn_of_few
 from spectragan.translator.game.net import EpochScores, epoch_history
 from spectragan.translator.game.setup import build_game, earlier_training
 from spectragan.translator.matching.matching import emulated, match_labels, read_anchors
@@ -285,8 +285,9 @@ class CycleGANTranslator(BaseTranslator):
         Parameters
         ----------
         X : spectra of shape (n_spectra, n_pixels)
-            Of both domains; or the synthetic ones alone; or a fitted `SpectrumEmulator`, from
-            which spectra with labels like those of the observed stars are drawn.
+            Of both domains; or the synthetic ones alone; or a fitted `SpectrumEmulator` or another
+            emulator (`spectragan.interop`), from which spectra with labels like those of the
+            observed stars are drawn.
         y : array-like of shape (n_spectra,), or spectra of shape (n_observed, n_pixels)
             The domain of every row of `X` (0 synthetic, 1 observed), or the observed spectra.
         anchors : tuple of (observed spectra, partners), default=None
@@ -321,6 +322,8 @@ class CycleGANTranslator(BaseTranslator):
             If a checkpoint can't be written or read; training goes on.
         DomainScaleWarning
             If the flux scales of the domains differ grossly.
+        FewSpectraWarning
+            If a domain has fewer than 30 spectra.
         LabelMismatchWarning
             If the label distributions of the domains seem to differ.
         SubspaceTruncationWarning
@@ -332,6 +335,7 @@ class CycleGANTranslator(BaseTranslator):
         check_parameters(self.get_params(deep=False), is_new=earlier is None)
         source, X = X, emulated(X, y)
         parts = self._fit_domains(X, y, reset=earlier is None)
+        warn_of_few(*map(len, parts))
         known = read_anchors(self, anchors, source)
         pairs = check_pairs(validation, partial(self._validate, reset=False))
         data = {

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import FunctionModel, SpectrumModel
@@ -10,15 +11,16 @@ from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
 from spectragan.spectra import Spectra
 from spectragan.spectra.axis import same_axis
+from spectragan.spectra.transformer import EmulatedSpectraMixin
 from spectragan.translator.networks.contract import SYNTHETIC
 
 
-class ObservedEmulator(SaveMixin):
+class ObservedEmulator(EmulatedSpectraMixin, SaveMixin):
     """Emulate observed spectra: labels to a synthetic spectrum, translated.
 
     Parameters
     ----------
-    emulator : SpectrumEmulator
+    emulator : SpectrumEmulator, or another one of `spectragan.interop`
         Fitted; labels to synthetic spectra.
     translator : CycleGANTranslator, TranslatorEnsemble or other translator
         Fitted, on the same grid.
@@ -72,7 +74,8 @@ class ObservedEmulator(SaveMixin):
     }
 
     def __init__(self, emulator: Any, translator: Any, split: Any = None) -> None:
-        check_is_fitted(emulator)
+        if isinstance(emulator, BaseEstimator):  # others, such as functions, have no fit
+            check_is_fitted(emulator)
         check_is_fitted(translator)
         check_grids(emulator, translator)
         self.emulator = emulator
@@ -81,7 +84,7 @@ class ObservedEmulator(SaveMixin):
         self._codes = _check_codes(translator, split)
         self.label_names_ = emulator.label_names_
         self.label_range_ = emulator.label_range_
-        self.wavelength_ = emulator.wavelength_
+        self.wavelength_ = getattr(emulator, "wavelength_", None)
         self.medium_ = getattr(emulator, "medium_", None)
         self.unit_ = getattr(translator, "unit_", None)
         self._label_units = getattr(emulator, "_label_units", {})

@@ -7,8 +7,14 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from spectragan import LinearTranslator, MeanShiftTranslator, label_drift, translation_report
-from spectragan.datasets import make_mock_domains
+from spectragan import (
+    ContinuumNormalizer,
+    LinearTranslator,
+    MeanShiftTranslator,
+    label_drift,
+    translation_report,
+)
+from spectragan.datasets import load_miles, make_mock_domains, make_synthetic_spectra
 from spectragan.diagnostics import TranslationReportDisplay
 from spectragan.diagnostics.findings import judge
 
@@ -86,7 +92,61 @@ def test_few_spectra_leave_checks_out(mock, linear):
     assert few.strange is None
     assert few.inventions is None
     assert few.drift is None
-    TranslationReportDisplay(few).plot()
+    assert set(few.left_out) == {"strange", "inventions", "drift"}
+    assert "not judged, inventions: it takes 50 spectra of each domain; got 30" in few.summary()
+    panel = TranslationReportDisplay(few).plot().axes_[1, 0]
+    assert "whose noise is known; got 30 of 30" in panel.texts[0].get_text().replace("\n", " ")
+
+
+def with_noise(spectra, kind):
+    """Return spectra whose errors were given, forgotten, or forgotten of half of them."""
+    if kind == "known":
+        return spectra
+    words = np.full(len(spectra), kind if kind != "half" else "unknown")
+    if kind == "half":
+        words[::2] = "known"
+    weights = np.where((words == "known")[:, None], spectra.ivar, spectra.ivar > 0)
+    return spectra.with_flux(spectra.flux, weights, words)
+
+
+@pytest.mark.parametrize("observed_noise", ["known", "unknown", "exact", "half"])
+@pytest.mark.parametrize("synthetic_noise", ["exact", "unknown"])
+def test_any_noise_goes_through_and_what_it_hides_is_said(
+    mock, linear, synthetic_noise, observed_noise
+):
+    synthetic = mock.synthetic.with_flux(mock.synthetic.flux, noise=synthetic_noise)
+    observed = with_noise(mock.observed, observed_noise)
+    found = translation_report(linear, synthetic, observed, random_state=0)
+    is_judged = observed_noise != "unknown"
+    assert ("strange" not in found.left_out) == (found.strange is not None) == is_judged
+    unknown = "unknown" in {synthetic_noise, observed_noise} or observed_noise == "half"
+    assert ("noise" in found.left_out) == unknown
+    assert found.as_dict()["left_out"] == found.left_out
+    assert found.gap_left < 0.6
+    if observed_noise in {"known", "half"}:
+        assert found.strange.share < 0.1  # noise alone isn't called strange
+
+
+def test_masked_spectra_are_not_counted_as_reference(mock, linear):
+    few, masked = mock.observed[:120], np.array(mock.observed[:120].ivar)
+    masked[:30] = 0
+    observed = few.with_flux(few.flux, masked, few.noise)
+    found = translation_report(linear, mock.synthetic, observed, random_state=0)
+    assert "got 90 of 120" in found.left_out["strange"]
+
+
+def test_real_stars_without_errors_are_judged():
+    normalizer = ContinuumNormalizer(degree=8)
+    stars = load_miles().spectra[::4].select_pixels(slice(None, None, 10))
+    models = make_synthetic_spectra(110, random_state=0).spectra.select_pixels(
+        slice(None, None, 10)
+    )
+    observed, synthetic = normalizer.fit_transform(stars), normalizer.transform(models)
+    translator = LinearTranslator().fit(synthetic, observed)
+    found = translation_report(translator, synthetic, observed, random_state=0)
+    assert "whose noise is known; got 0 of 110" in found.left_out["strange"]
+    assert found.gap_left < 0.5
+    assert found.gap_after.auc < found.gap_before.auc
 
 
 def test_display_draws_the_numbers_of_the_report(report, raw):

@@ -195,7 +195,7 @@ def test_fit_remembers_what_it_was_fitted_on(stars):
     np.testing.assert_allclose(found.wavelength_.to_value(u.nm), wavelength.value)
     assert found.medium_ == "air"
     np.testing.assert_array_equal(found.label_range_, [stars[0].min(0), stars[0].max(0)])
-    assert found.label_names_ == ("label_0", "label_1", "label_2")
+    assert found.label_names_ == ("teff", "logg", "feh")
 
 
 def test_score_is_1_for_perfect_spectra_and_ignores_masked_pixels(stars, fitted):
@@ -225,13 +225,15 @@ def test_labels_outside_the_range_warn(fitted, stars):
     labels = stars[0][120:].copy()
     labels[3, 0] = fitted.label_range_[1, 0] + 500
     for method in (fitted.predict, fitted.jacobian):
-        with pytest.warns(LabelExtrapolationWarning, match="`label_0`.* at row 3, 500 outside"):
+        with pytest.warns(LabelExtrapolationWarning, match="`teff`.* at row 3, 500 outside"):
             method(labels)
 
 
 def test_errors_are_one_sentence(stars, fitted):
     labels, flux = stars
     with pytest.raises(ValueError, match=r"X has 2 features, but .* one column per label"):
+        fitted.predict(np.asarray(labels)[:, :2])
+    with pytest.raises(ValueError, match="the columns of the fit, teff, logg, feh; got teff, logg"):
         fitted.predict(labels[:, :2])
     with pytest.raises(ValueError, match="NaN"):
         fitted.predict(np.where(labels > 5000, np.nan, labels))
@@ -276,3 +278,26 @@ def test_bad_parameters_are_named(stars, parameters):
     (name,) = parameters
     with pytest.raises(ValueError, match=f"`{name}` must"):
         emulator(**parameters).fit(*stars)
+
+
+def test_names_and_units_of_labels_are_remembered(stars):
+    labels, flux = stars
+    bare = np.asarray(labels)
+    assert emulator(n_components=2).fit(bare, flux).label_names_ == (
+        "label_0",
+        "label_1",
+        "label_2",
+    )
+    found = emulator(n_components=2).fit(bare, flux, label_names=NAMES)
+    assert found.label_names_ == NAMES
+    np.testing.assert_array_equal(found.predict(labels[:3, ::-1]), found.predict(bare[:3]))
+    known = emulator(n_components=2).fit(labels, flux)
+    assert known._label_units == {"teff": u.K}
+    with pytest.raises(ValueError, match="`names` must name every column"):
+        emulator().fit(bare, flux, label_names=("teff", "logg"))
+
+
+@pytest.mark.parametrize("as_spectra", [lambda flux: flux, lambda flux: Spectra(flux, None)])
+def test_labels_and_spectra_that_changed_places_are_told(stars, as_spectra):
+    with pytest.raises(ValueError, match=r"in the order fit\(labels, spectra\); got .*; swap"):
+        emulator().fit(as_spectra(stars[1]), np.asarray(stars[0]))

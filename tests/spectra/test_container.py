@@ -8,7 +8,7 @@ import pytest
 from astropy.utils.masked import Masked
 from numpy.testing import assert_allclose, assert_array_equal
 
-from spectragan import NaNFluxWarning, Spectra
+from spectragan import NaNFluxWarning, Spectra, as_spectra
 
 
 @pytest.mark.parametrize(
@@ -257,3 +257,31 @@ def test_repr_says_what_matters(known):
     expected = "Spectra(6 spectra, 10 pixels, 4000-4090 Angstrom in air, noise known, float64)"
     assert repr(known) == expected
     assert "no wavelengths" in repr(Spectra([[1.0]], None))
+
+
+@pytest.mark.parametrize(
+    "rearrange",
+    [
+        lambda s: np.concatenate([s, s]),
+        lambda s: np.vstack((s, s)),
+        lambda s: np.hstack([s.flux, s]),
+        lambda s: np.append(s, s, axis=0),
+        lambda s: np.take(s, [0], axis=0),
+        lambda s: np.repeat(s, 2, axis=0),
+        lambda s: np.delete(s, 0, axis=0),
+    ],
+)
+def test_numpy_does_not_drop_errors_in_silence(rearrange):
+    spectra = Spectra(np.ones((2, 3)), None, ivar=np.full((2, 3), 4.0))
+    with pytest.raises(TypeError, match=r"whose errors, masks and wavelengths .*as_spectra\(\[a"):
+        rearrange(spectra)
+    joined = as_spectra([spectra, spectra])
+    assert (joined.shape, set(joined.noise)) == ((4, 3), {"known"})
+
+
+def test_numpy_reads_spectra_as_before():
+    spectra = Spectra([[1.0, 2.0, 3.0]], None, ivar=[[1.0, 0.0, 1.0]])
+    assert np.shape(spectra) == (1, 3)
+    assert np.nanmean(spectra) == 2.0
+    assert np.isnan(np.mean(spectra))
+    np.testing.assert_array_equal(np.asarray(spectra), [[1.0, np.nan, 3.0]])

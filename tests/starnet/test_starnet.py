@@ -230,7 +230,7 @@ def test_labels_may_have_names_and_units(stars, kind):
     if kind is QTable:
         columns["teff"] = columns["teff"] * u.K
     found = starnet(max_epochs=2).fit(spectra, kind(columns))
-    plain = starnet(max_epochs=2).fit(spectra, labels)
+    plain = starnet(max_epochs=2).fit(spectra, np.asarray(labels))
     assert found.label_names_ == NAMES
     assert plain.label_names_ == ("label_0", "label_1", "label_2")
     np.testing.assert_array_equal(found.predict(spectra), plain.predict(spectra))
@@ -347,3 +347,15 @@ def test_bad_parameters_are_named(stars, parameters):
     (name,) = parameters
     with pytest.raises(ValueError, match=f"`{name}` must"):
         starnet(**parameters).fit(observe(stars[1][:60]), stars[0][:60])
+
+
+def test_names_of_labels_are_given_or_known(stars):
+    labels, spectra = stars
+    quick = {"max_epochs": 1, "hidden": (4, 4)}
+    bare = np.asarray(labels)
+    assert starnet(**quick).fit(spectra, bare, label_names=NAMES).label_names_ == NAMES
+    found = starnet(**quick).fit(spectra, labels)
+    assert found.label_names_ == NAMES
+    assert found.score(spectra[:20], labels[:20, ::-1]) == found.score(spectra[:20], bare[:20])
+    with pytest.raises(ValueError, match=r"in the order fit\(spectra, labels\); got .*; swap"):
+        starnet().fit(labels, spectra)

@@ -3,13 +3,15 @@
 import warnings
 from typing import Any
 
+import astropy.units as u
 import numpy as np
+from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.exceptions import LabelMismatchWarning
-from spectragan.labels import LabelHull
+from spectragan.labels import LabelHull, named_columns
 from spectragan.spectra import Spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_set
@@ -90,9 +92,10 @@ def emulated(source: Any, observed: Any) -> Any:
 
     Parameters
     ----------
-    source : spectra, or SpectrumEmulator
-        Its labels are drawn like those it was trained on: four times as many as there are
-        observed spectra, at least 2000 and at most 20,000.
+    source : spectra, or emulator
+        Its labels are drawn like those it was trained on, like its ``label_sample_``, or evenly
+        from its range: four times as many as there are observed spectra, at least 2000 and at
+        most 20,000.
     observed : spectra of shape (n_observed, n_pixels)
 
     Returns
@@ -109,7 +112,8 @@ def emulated(source: Any, observed: Any) -> Any:
     emulator = _emulator(source)
     if emulator is None:
         return source
-    check_is_fitted(emulator)
+    if isinstance(emulator, BaseEstimator):
+        check_is_fitted(emulator)
     if not holds_spectra(observed):
         raise ValueError(
             "`y` must be the observed spectra where `X` is an emulator; got "
@@ -118,9 +122,8 @@ def emulated(source: Any, observed: Any) -> Any:
     return _draw(emulator, len(observed), np.random.RandomState(0))
 
 
-def _draw(emulator: SpectrumEmulator, n_observed: int, rng: np.random.RandomState) -> Spectra:
-    module = emulator.net_.module_
-    training = (module.label_mean + module.label_scale * module.kernel.centers).numpy()
+def _draw(emulator: Any, n_observed: int, rng: np.random.RandomState) -> Spectra:
+    training = _training_labels(emulator, rng)
     size = min(max(POOL * n_observed, SMALLEST_POOL), LARGEST_POOL)
     labels = training[rng.randint(len(training), size=size)]
     moved = labels + JITTER * training.std(axis=0) * rng.normal(size=labels.shape)
@@ -130,9 +133,24 @@ def _draw(emulator: SpectrumEmulator, n_observed: int, rng: np.random.RandomStat
     return _emulate(emulator, labels.astype(np.float32))  # there may be as many as 20,000
 
 
-def _emulate(emulator: SpectrumEmulator, labels: Any) -> Spectra:
-    flux = np.atleast_2d(emulator.predict(labels)) << emulator.unit_
-    return Spectra(flux, emulator.wavelength_, noise="exact", medium=emulator.medium_)
+def _training_labels(emulator: Any, rng: np.random.RandomState) -> np.ndarray:
+    """Return labels such as an emulator may be asked for (n_stars, n_labels)."""
+    if isinstance(emulator, SpectrumEmulator):
+        module = emulator.net_.module_
+        return (module.label_mean + module.label_scale * module.kernel.centers).numpy()
+    sample = getattr(emulator, "label_sample_", None)
+    if sample is not None:
+        return np.asarray(sample, dtype=float)
+    low, high = np.asarray(emulator.label_range_, dtype=float)
+    return rng.uniform(low, high, size=(SMALLEST_POOL, len(low)))
+
+
+def _emulate(emulator: Any, labels: Any) -> Spectra:
+    flux = np.atleast_2d(emulator.predict(labels))
+    unit = getattr(emulator, "unit_", None) or u.dimensionless_unscaled
+    medium = getattr(emulator, "medium_", None)
+    wavelength = getattr(emulator, "wavelength_", None)
+    return Spectra(flux << unit, wavelength, noise="exact", medium=medium)
 
 
 def read_anchors(estimator: Any, anchors: Any, source: Any) -> tuple[Spectra, Spectra] | None:
@@ -183,19 +201,21 @@ def read_anchors(estimator: Any, anchors: Any, source: Any) -> tuple[Spectra, Sp
     return synthetic[seen], observed[seen]
 
 
-def _emulator(source: Any) -> SpectrumEmulator | None:
+def _emulator(source: Any) -> Any:
+    """Return what makes spectra of labels, or None if `source` holds spectra."""
     if isinstance(source, FrozenEstimator):
         source = source.estimator
-    return source if isinstance(source, SpectrumEmulator) else None
+    makes_spectra = all(hasattr(source, name) for name in ("predict", "label_range_"))
+    return source if makes_spectra or isinstance(source, SpectrumEmulator) else None
 
 
-def _are_labels(partners: Any, emulator: SpectrumEmulator) -> bool:
+def _are_labels(partners: Any, emulator: Any) -> bool:
     """Return whether `partners` are a table of labels, and not spectra."""
-    if hasattr(partners, "colnames") or hasattr(partners, "columns"):
+    if named_columns(partners) is not None:
         return True
     if kind_of(partners) != "array":
         return False
-    return np.shape(partners)[1:] == (emulator.n_features_in_,)
+    return np.shape(partners)[1:] == (len(emulator.label_names_),)
 
 
 def check_not_asked_for(match: Any, anchors: Any, parts: tuple[Spectra, Spectra]) -> None:
