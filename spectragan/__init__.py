@@ -46,6 +46,7 @@ _HOMES = {
         "SpectraganWarning",
         "SpectrumFileError",
         "SubspaceTruncationWarning",
+        "SwappedDomainsWarning",
         "TrainingHealthWarning",
         "VelocityWarning",
     ),

@@ -20,6 +20,7 @@ __all__ = [
     "SpectraganWarning",
     "SpectrumFileError",
     "SubspaceTruncationWarning",
+    "SwappedDomainsWarning",
     "TrainingHealthWarning",
     "VelocityWarning",
 ]
@@ -52,6 +53,10 @@ class ContinuumWarning(SpectraganWarning):
 
 class DomainScaleWarning(SpectraganWarning):
     """The flux scales of the two domains differ grossly: normalise both the same way first."""
+
+
+class SwappedDomainsWarning(SpectraganWarning):
+    """Spectra of one domain seem to have been given as those of the other."""
 
 
 class LabelExtrapolationWarning(SpectraganWarning):
