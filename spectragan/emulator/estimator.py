@@ -22,7 +22,7 @@ from spectragan.spectra.axis import same_axis
 from spectragan.spectra.checks import is_masked
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.noise import noise_variance
-from spectragan.training.devices import resolve_device, seeded
+from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.inference import map_padded
 from spectragan.training.resuming import open_fit
 
@@ -306,6 +306,7 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.verbose = verbose
 
+    @plain_torch()
     def fit(self, X: Any, y: Any, *, resume: bool = False) -> "SpectrumEmulator":
         """Learn spectra as a function of labels.
 
@@ -486,6 +487,7 @@ class SpectrumEmulator(SaveMixin, RegressorMixin, BaseEstimator):
         self._one_dimensional = kind_of(y) == "array" and np.asarray(y).ndim == 1
         return labels.astype(float), spectra
 
+    @plain_torch()
     def _evaluate(self, X: Any, method: str) -> np.ndarray:
         """Call a method of the torch module on labels, in batches of one fixed size."""
         check_is_fitted(self)

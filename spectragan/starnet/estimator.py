@@ -32,7 +32,7 @@ from spectragan.starnet.training import (
     train_ensemble,
 )
 from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_row
-from spectragan.training.devices import resolve_device, seeded
+from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.resuming import open_fit
 from spectragan.training.streaming import BATCH_ROWS, holds_dask, row_chunks, write_results
 
@@ -220,6 +220,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.verbose = verbose
 
+    @plain_torch()
     def fit(self, X: Any, y: Any, *, resume: bool = False) -> "StarNetRegressor":
         """Learn labels as a function of spectra.
 
@@ -372,6 +373,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         parts = (self._validate(part, reset=False) for part in row_chunks(X, BATCH_ROWS))
         return self._pieces(np.concatenate([self._predict_block(part) for part in parts]))
 
+    @plain_torch()
     def _predict_block(self, spectra: Spectra) -> np.ndarray:
         """Return labels and standard deviations side by side."""
         mean, std = predict_ensemble(self.nets_, self._scaling.bridged(spectra))
