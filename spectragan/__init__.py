@@ -42,6 +42,7 @@ _HOMES = {
         "ModelFileError",
         "NaNFluxWarning",
         "NoiseWarning",
+        "OddSpectraWarning",
         "SkippedFileWarning",
         "SpectraganWarning",
         "SpectrumFileError",

@@ -16,6 +16,7 @@ __all__ = [
     "ModelFileError",
     "NaNFluxWarning",
     "NoiseWarning",
+    "OddSpectraWarning",
     "SkippedFileWarning",
     "SpectraganWarning",
     "SpectrumFileError",
@@ -52,7 +53,7 @@ class ContinuumWarning(SpectraganWarning):
 
 
 class DomainScaleWarning(SpectraganWarning):
-    """The flux scales of the two domains differ grossly: normalise both the same way first."""
+    """Flux scales differ grossly, between domains or stars: normalise all the same way first."""
 
 
 class SwappedDomainsWarning(SpectraganWarning):
@@ -76,7 +77,11 @@ class MissingWavelengthWarning(SpectraganWarning):
 
 
 class NoiseWarning(SpectraganWarning):
-    """Some spectra can't be given noise; they stay as they are."""
+    """Some spectra can't be given noise, or errors can't be what they are said to be."""
+
+
+class OddSpectraWarning(SpectraganWarning):
+    """Some spectra don't look like data: filled gaps, wild pixels, copies of each other."""
 
 
 class VelocityWarning(SpectraganWarning):

@@ -11,7 +11,6 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import FunctionModel, SpectrumModel
-
 from spectragan.exceptions import SwappedDomainsWarning
 from spectragan.files.saving import SaveMixin
 from spectragan.rules import check, count
@@ -28,6 +27,7 @@ from spectragan.spectra.convert import kind_of
 from spectragan.spectra.domains import DOMAINS, check_domain_order, noise_word
 from spectragan.spectra.inputs import GRID, check_latents, check_set, check_unit, make_rng
 from spectragan.spectra.lazy import LazySpectra, has_good_pixel
+from spectragan.spectra.oddities import check_variety, warn_of_odd_domain, warn_of_unequal_spread
 from spectragan.spectra.transformer import SpectraOutputMixin
 from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_row
 from spectragan.training.streaming import (
@@ -263,6 +263,7 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
         "subspace_": "Subspace k p",
         "_domain_noise?": "words 2",
     }
+    _learns_variety = True  # how stars of a domain differ, and not only how the domains do
 
     def transform(self, X: Any, *, out: Any = None, chunk_size: int | None = None) -> Any:
         """Translate synthetic spectra into observed ones.
@@ -483,7 +484,12 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
             for name, part in zip(DOMAINS, self._read_domains(X, y, reset=reset), strict=True)
         )
         self._domain_noise = noise_word(synthetic), noise_word(observed)
+        if self._learns_variety:
+            check_variety(synthetic, observed)
         check_domain_scales(synthetic, observed)
+        warn_of_odd_domain(synthetic, "synthetic")
+        warn_of_odd_domain(observed, "observed")
+        warn_of_unequal_spread(synthetic, observed)
         return synthetic, observed
 
     def _read_domains(self, X: Any, y: Any, *, reset: bool) -> tuple[Spectra, Spectra]:

@@ -14,6 +14,7 @@ from spectragan.emulator.model import EmulatorModel, SpectrumModel, spectrum_mod
 from spectragan.files.decoding import LoadedNet
 from spectragan.files.layout import refusal
 from spectragan.spectra import Spectra
+from spectragan.spectra.oddities import warn_if_unlike
 from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.inference import push_forward
 from spectragan.training.resuming import open_fit
@@ -335,6 +336,9 @@ class CycleGANTranslator(BaseTranslator):
         parts = self._fit_domains(X, y, reset=earlier is None)
         known = read_anchors(self, anchors, source)
         pairs = check_pairs(validation, partial(self._validate, reset=False))
+        for name, given in (("anchors", known), ("validation", pairs)):
+            for part, domain in zip(given or (), parts, strict=False):
+                warn_if_unlike(part, domain, f"`{name}`")
         data = {
             "synthetic": parts[SYNTHETIC],
             "observed": parts[OBSERVED],
