@@ -17,10 +17,12 @@ __all__ = [
     "ModelFileError",
     "NaNFluxWarning",
     "NoiseWarning",
+    "OddSpectraWarning",
     "SkippedFileWarning",
     "SpectraganWarning",
     "SpectrumFileError",
     "SubspaceTruncationWarning",
+    "SwappedDomainsWarning",
     "TrainingHealthWarning",
     "VelocityWarning",
 ]
@@ -52,7 +54,11 @@ class ContinuumWarning(SpectraganWarning):
 
 
 class DomainScaleWarning(SpectraganWarning):
-    """The flux scales of the two domains differ grossly: normalise both the same way first."""
+    """Flux scales differ grossly, between domains or stars: normalise all the same way first."""
+
+
+class SwappedDomainsWarning(SpectraganWarning):
+    """Spectra of one domain seem to have been given as those of the other."""
 
 
 class FewSpectraWarning(SpectraganWarning):
@@ -76,7 +82,11 @@ class MissingWavelengthWarning(SpectraganWarning):
 
 
 class NoiseWarning(SpectraganWarning):
-    """Some spectra can't be given noise; they stay as they are."""
+    """Some spectra can't be given noise, or errors can't be what they are said to be."""
+
+
+class OddSpectraWarning(SpectraganWarning):
+    """Some spectra don't look like data: filled gaps, wild pixels, copies of each other."""
 
 
 class VelocityWarning(SpectraganWarning):

@@ -10,9 +10,9 @@ from scipy.spatial.distance import cdist
 
 from spectragan.diagnostics.projection import joint_scores, standardise
 from spectragan.rules import check, count, number, one_of
-from spectragan.spectra import Spectra, concatenate
+from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import check_latents, check_set, draw_seed, make_rng
-from spectragan.spectra.noise import lend_noise, relative_weights
+from spectragan.spectra.noise import match_noise, noise_words, relative_weights
 from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.base import decoded
 
@@ -341,13 +341,16 @@ class TSNEGap(SummaryMixin):
     n_neighbors : int
         Neighbours looked at.
     noise_matched : bool
-        False if the noise of some spectra is unknown, so that part of the gap may be noise.
+        Whether the noise of all sets is alike, row by row; if not, part of the gap may be noise.
+    noise_difference : str
+        What stands against it: "errors unknown", or by which factor they differ.
     """
 
     maps: dict[str, dict[str, np.ndarray]]
     panels: tuple[PanelScores, ...]
     n_neighbors: int
     noise_matched: bool
+    noise_difference: str = ""
 
     def as_dict(self) -> dict[str, dict[str, Any]]:
         """Return the scores of every panel by its heading.
@@ -378,7 +381,7 @@ class TSNEGap(SummaryMixin):
             f"{s.map_mixing:>7.2f}{s.map_mixing_null:>7.2f}"
             for s in self.panels
         ]
-        noise = "noise matched" if self.noise_matched else "noise NOT matched (errors unknown)"
+        noise = noise_words(self.noise_difference)
         return "\n".join([*lines, f"{self.n_neighbors} neighbours, {noise}"])
 
     def __repr__(self) -> str:
@@ -454,8 +457,8 @@ def tsne_gap(
     Notes
     -----
     Each map is fitted once, to all of its sets together, from a principal component start [1]_,
-    [2]_: points projected into a finished map hide a gap. Rows with noise "exact" are lent noise
-    and masks of random rows with noise, as in `gap_scores`, so that noise alone parts no sets.
+    [2]_: points projected into a finished map hide a gap. Noise is lent and matched as in
+    `gap_scores`, so that noise alone parts no sets.
     The mixing of a panel looks at its two sets only; in cycles, a spectrum's own original is left
     out. A map distorts distances: read the score in the data first.
 
@@ -490,7 +493,8 @@ def tsne_gap(
         sets = same_rows(named_sets(source, latents, panels), max_samples, rng)
     else:
         sets = translator_sets(source, X_synthetic, X_observed, max_samples, rng)
-    spectra, matched = _match_all(sets.spectra, rng)
+    matched, difference = match_noise(list(sets.spectra.values()), rng)
+    spectra = dict(zip(sets.spectra, matched, strict=True))
     data = {"spectra": _spectra_scores(spectra, n_components, rng)}
     if sets.latents:
         data["latents"] = _by_set(standardise(np.vstack([*sets.latents.values()])), sets.latents)
@@ -499,7 +503,7 @@ def tsne_gap(
         for space, z in data.items()
     }
     scores = tuple(_score(panel, data, maps, n_neighbors, rng) for panel in sets.panels)
-    return TSNEGap(maps, scores, n_neighbors, matched)
+    return TSNEGap(maps, scores, n_neighbors, not difference, difference)
 
 
 def _is_mapping_form(
@@ -517,20 +521,6 @@ def _is_mapping_form(
         f"X_observed; got {type(source).__name__} with {'both' if both else 'not both'} of them; "
         "give latents and panels with a mapping only."
     )
-
-
-def _match_all(
-    spectra: dict[str, Spectra], rng: np.random.Generator
-) -> tuple[dict[str, Spectra], bool]:
-    """Lend noise and masks of all rows that have them to all exact rows."""
-    everything = concatenate([_without_meta(x) for x in spectra.values()])
-    matched = not (everything.noise == "unknown").any()
-    return {name: lend_noise(x, everything, rng) for name, x in spectra.items()}, matched
-
-
-def _without_meta(x: Spectra) -> Spectra:
-    """Return spectra without metadata, which sets need not share."""
-    return Spectra(x.flux, x.wavelength, x.ivar, x.noise, x.medium)
 
 
 def _spectra_scores(

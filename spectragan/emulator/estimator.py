@@ -31,7 +31,7 @@ from spectragan.spectra.checks import is_masked
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.noise import noise_variance
 from spectragan.spectra.transformer import EmulatedSpectraMixin
-from spectragan.training.devices import resolve_device, seeded
+from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.inference import map_padded
 from spectragan.training.resuming import open_fit
 
@@ -317,6 +317,7 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         self.device = device
         self.verbose = verbose
 
+    @plain_torch()
     def fit(
         self,
         X: Any,
@@ -507,6 +508,7 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         self._one_dimensional = kind_of(y) == "array" and np.asarray(y).ndim == 1
         return labels.astype(float), spectra
 
+    @plain_torch()
     def _evaluate(self, X: Any, method: str) -> np.ndarray:
         """Call a method of the torch module on labels, in batches of one fixed size."""
         check_is_fitted(self)

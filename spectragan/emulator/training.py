@@ -104,6 +104,7 @@ def make_emulator_net(module: EmulatorNetwork, settings: TrunkSettings) -> Emula
             ("progress", EpochProgress("emulator, network", verbose=settings.verbose)),
         ],
         callbacks__print_log=None,
+        callbacks__epoch_timer=None,  # a saved net would hold how long this machine took
         device=settings.device,
         verbose=0,
     )

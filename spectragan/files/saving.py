@@ -1,7 +1,9 @@
 """Save a fitted model as one file, and load it again: data only, nothing that runs."""
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sklearn.base import BaseEstimator
@@ -40,7 +42,8 @@ def save_model(model: Any, path: str | os.PathLike) -> None:
         encoder = Encoder()
         state = encoder.encode(model)
         # What can't be read must not be written: reading it costs little and copies nothing.
-        Decoder(encoder.tensors, encoder.modules).model(state)
+        with _ordinary_tensors():
+            Decoder(encoder.tensors, encoder.modules).model(state)
         write_model_file(path, ModelFile(describe(model), state, encoder.tensors))
     except ModelFileError as error:
         raise ModelFileError(f"{type(model).__name__} can't be saved: {error}") from error
@@ -112,9 +115,21 @@ def load(path: str | os.PathLike, *, modules: "Mapping[str, nn.Module] | None" =
         if os.path.isdir(path):
             raise refusal("a model file must be one file", "a folder", "give a file in it.")
         content = read_model_file(path)
-        return Decoder(content.tensors, modules or {}).model(content.state)
+        with _ordinary_tensors():
+            return Decoder(content.tensors, modules or {}).model(content.state)
     except ModelFileError as error:
         raise ModelFileError(f"'{os.fspath(path)}' can't be loaded: {error}") from error
+
+
+@contextmanager
+def _ordinary_tensors() -> Iterator[None]:
+    """Leave torch's inference mode, whose tensors never have derivatives, and another device."""
+    torch = sys.modules.get("torch")  # who has set one of them has imported it
+    if torch is None:
+        yield
+        return
+    with torch.inference_mode(False), torch.device("cpu"):
+        yield
 
 
 def _check_path(path: Any) -> None:

@@ -24,7 +24,7 @@ from spectragan.fitting.parameters import (
 )
 from spectragan.labels import LabelHull
 from spectragan.spectra import Spectra
-from spectragan.training.devices import map_rows
+from spectragan.training.devices import map_rows, plain_torch
 
 MOST_GRID_LABELS = 3000  # models that blind starts are chosen from
 FEWEST_GRID_LABELS = 300  # within the bounds; else the grid is drawn evenly
@@ -190,6 +190,7 @@ class FitterMachine:
     fitter : LabelFitter
     """
 
+    @plain_torch()
     def __init__(self, emulator: Any, parameters: Mapping[str, Any]) -> None:
         nuisances = check_nuisances(parameters["nuisances"])
         shifts = tuple(name for name in SHIFTS if name in nuisances)
@@ -234,6 +235,7 @@ class FitterMachine:
         training = self.model.training_labels
         return None if training is None else LabelHull(training)
 
+    @plain_torch()
     def fit(self, spectra: Spectra) -> LabelFit:
         """Fit one chunk of spectra.
 
@@ -254,6 +256,7 @@ class FitterMachine:
 
         return join_fits(map_rows(fit, len(spectra)))
 
+    @plain_torch()
     def models(self, spectra: Spectra, fit: LabelFit) -> tuple[np.ndarray, np.ndarray]:
         """Return the fitted models of one chunk, and where there are any.
 
@@ -277,6 +280,7 @@ class FitterMachine:
         good[found] = self.fitter.usable.numpy()
         return flux, good
 
+    @plain_torch()
     def lack_of_fit(self, spectra: Spectra, fit: LabelFit) -> np.ndarray:
         """Return the lack of fit of one chunk in units of its errors, NaN where nothing was found.
 

@@ -12,6 +12,7 @@ from scipy.stats import truncnorm
 from spectragan.fitting.fitter import LabelFit
 from spectragan.fitting.machine import FitterMachine
 from spectragan.spectra import Spectra
+from spectragan.training.devices import plain_torch
 
 STATUS = ("converged", "not converged", "too few pixels", "not finite")
 BAD_CHI2 = 3.0  # per degree of freedom, where errors are known
@@ -122,6 +123,7 @@ def log_probability(
     return result if np.ndim(theta) == 2 else result[0]
 
 
+@plain_torch()
 def _log_inside(
     machine: FitterMachine, points: np.ndarray, spectra: Spectra, rows: np.ndarray, inflation: float
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.exceptions import DomainScaleWarning
+from spectragan.exceptions import DomainScaleWarning, SwappedDomainsWarning
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra
 from spectragan.spectra.joining import check_same_grid, concatenate
@@ -103,7 +103,8 @@ def check_domain(domain: Any, *, n_rows: int | None = None, need_both: bool = Fa
     n_rows : int, default=None
         Number of spectra; None doesn't check it.
     need_both : bool, default=False
-        Whether both domains must occur. Then any two numbers will do, the lower for synthetic.
+        Whether both domains must occur. Then any two numbers >= 0 will do, the lower for
+        synthetic.
 
     Returns
     -------
@@ -133,6 +134,7 @@ def check_domain(domain: Any, *, n_rows: int | None = None, need_both: bool = Fa
             "use np.ravel on a column."
         )
     if need_both:
+        _check_not_signed(values)
         values = _as_two_numbers(values)
     codes = np.array([_domain_code(value) for value in values.tolist()], dtype=int)
     if n_rows is not None and len(codes) != n_rows:
@@ -144,9 +146,20 @@ def check_domain(domain: Any, *, n_rows: int | None = None, need_both: bool = Fa
         only = "none" if len(codes) == 0 else f"only {list(DOMAINS)[codes[0]]!r}"
         raise ValueError(
             f"`domain` must name both domains, synthetic (0) and observed (1); got {only}; "
-            "add spectra of the other domain."
+            "add spectra of the other domain, or where cross-validation made these rows, "
+            "take cv=StratifiedKFold(shuffle=True)."
         )
     return codes
+
+
+def _check_not_signed(values: np.ndarray) -> None:
+    """Refuse negative numbers: elsewhere they name a target, here the lower one is the source."""
+    if values.dtype.kind in "if" and (values < 0).any():
+        raise ValueError(
+            "`domain` must hold 0 (synthetic) or 1 (observed); got "
+            f"{', '.join(map(str, np.unique(values).tolist()[:4]))}, and negative numbers mean "
+            "the target elsewhere; write np.where(domain < 0, 1, 0) if they are the observed rows."
+        )
 
 
 def _as_two_numbers(values: np.ndarray) -> np.ndarray:
@@ -164,6 +177,46 @@ def _domain_code(value: Any) -> int:
         f"`domain` must hold 0 (synthetic) or 1 (observed), or these two words; got {value!r}; "
         "use exactly two domains."
     )
+
+
+def noise_word(spectra: Spectra) -> str:
+    """Return the noise word that all rows have, or "mixed".
+
+    Parameters
+    ----------
+    spectra : Spectra
+        Of one domain.
+
+    Returns
+    -------
+    word : {"known", "exact", "unknown", "mixed"}
+    """
+    words = np.unique(spectra.noise)
+    return str(words[0]) if len(words) == 1 else "mixed"
+
+
+def check_domain_order(synthetic: Spectra, observed: Spectra) -> None:
+    """Warn if the noise words say that the domains changed places.
+
+    Parameters
+    ----------
+    synthetic, observed : Spectra
+        What was given as such.
+
+    Warns
+    -----
+    SwappedDomainsWarning
+        If all observed spectra are exact, and all synthetic ones are not.
+    """
+    words = noise_word(synthetic), noise_word(observed)
+    if words[0] in ("known", "unknown") and words[1] == "exact":
+        warnings.warn(
+            f"the noise of all synthetic spectra is {words[0]!r} and that of all observed ones "
+            "'exact', as if the domains had changed places; give synthetic spectra first, or "
+            "domain 0 to them, and check the noise words if they are right.",
+            SwappedDomainsWarning,
+            stacklevel=4,
+        )
 
 
 def check_domain_scales(synthetic: Spectra, observed: Spectra) -> None:

@@ -15,6 +15,7 @@ from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra, kind_of
 from spectragan.spectra.joining import check_same_grid, concatenate
 from spectragan.spectra.lazy import LazySpectra, any_good
+from spectragan.spectra.oddities import warn_of_fillers
 from spectragan.spectra.stored import is_stored
 
 # What `validate_spectra` remembers, by the rules of files.
@@ -110,6 +111,7 @@ def check_set(
         raise ValueError(
             f"`{name}` must have an unmasked pixel; got ivar == 0 everywhere; check its mask."
         )
+    warn_of_fillers(spectra, name)
     if like is None:
         return spectra
     check_same_grid(like, spectra, names=(like_name, name))
@@ -186,6 +188,7 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
         _remember(estimator, spectra)
     else:
         _compare(estimator, spectra)
+    warn_of_fillers(spectra, "X")
     return spectra
 
 

@@ -4,12 +4,15 @@ A noise-free translated spectrum differs from any observed one by the noise alon
 two-sample test sees that first. So exact rows are lent the noise and the mask of observed rows.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from spectragan.spectra.container import Spectra
+from spectragan.spectra.joining import concatenate
 
-# Errors of two sets that differ by less look alike to a classifier of some hundred spectra.
-ALIKE = 1.25
+# Times the errors of a typical row: more added noise would bury what the better set shows.
+MOST_RAISED = 2.0
 
 
 def lend_noise(spectra: Spectra, lenders: Spectra, rng: np.random.Generator) -> Spectra:
@@ -57,36 +60,118 @@ def lend_noise(spectra: Spectra, lenders: Spectra, rng: np.random.Generator) -> 
     return spectra.with_flux(flux, ivar=ivar, noise=noise)
 
 
-def match_noise(a: Spectra, b: Spectra, rng: np.random.Generator) -> tuple[Spectra, Spectra, bool]:
-    """Lend noise and masks both ways between two sets, and say whether they are now alike.
+def match_noise(sets: Sequence[Spectra], rng: np.random.Generator) -> tuple[list[Spectra], str]:
+    """Make the noise of several sets alike, row by row, and say what stands against it.
 
     Parameters
     ----------
-    a, b : Spectra of shape (n_a, n_pixels) and (n_b, n_pixels)
-        The two sets.
+    sets : sequence of Spectra of shape (n_spectra, n_pixels)
+        On one grid.
     rng : numpy.random.Generator
-        Chooses the lenders and draws the noise.
+        Chooses lenders and partners, and draws the noise.
 
     Returns
     -------
-    a, b : Spectra
-        The same sets with noise lent to exact rows.
-    matched : bool
-        False if any row's noise is "unknown", which can be neither lent nor checked, or if both
-        sets have known errors, but of different size: nothing is added to those.
+    sets : list of Spectra
+        With noise and masks lent to exact rows. Where several sets have errors of their own, each
+        row gets the noise and the mask that a row of the same rank in the other sets has on top:
+        the row with the third lowest errors that of the third lowest.
+    difference : str
+        Empty if the noise is alike now. "errors unknown" if any row's noise is: it can be neither
+        lent nor checked. "errors differ by a factor of ..." if a typical row would have to get
+        more than twice the noise it has: that would bury what the better set shows, and nothing
+        is added.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.spectra import Spectra
+    >>> from spectragan.spectra.noise import match_noise
+    >>> sharp, noisy = (Spectra(np.ones((1, 3)), None, ivar=[[w, w, w]]) for w in (100.0, 81.0))
+    >>> (first, second), difference = match_noise([sharp, noisy], np.random.default_rng(0))
+    >>> first.ivar.round(1), difference
+    (array([[81., 81., 81.]]), '')
     """
-    unknown = (a.noise == "unknown").any() or (b.noise == "unknown").any()
-    levels = [_noise_level(part) for part in (a, b) if (part.noise == "known").any()]
-    alike = len(levels) < 2 or max(levels) <= ALIKE * min(levels)
-    matched = bool(alike and not unknown)
-    return lend_noise(a, b, rng), lend_noise(b, a, rng), matched
+    lenders = concatenate([_without_meta(spectra) for spectra in sets])
+    lent = [lend_noise(spectra, lenders, rng) for spectra in sets]
+    if any((spectra.noise == "unknown").any() for spectra in sets):
+        return lent, "errors unknown"
+    measured = [i for i, spectra in enumerate(sets) if (spectra.noise == "known").any()]
+    if len(measured) < 2:
+        return lent, ""
+    return _raise_to_common(lent, measured, rng)
 
 
-def _noise_level(spectra: Spectra) -> float:
-    """Return the median error of a good pixel of the rows whose errors are known."""
-    ivar = spectra.ivar[spectra.noise == "known"]
-    good = ivar[ivar > 0]
-    return float(np.median(good) ** -0.5) if len(good) else 0.0
+def noise_words(difference: str) -> str:
+    """Return how the noise of the sets of a diagnostic compares, for its summary.
+
+    Parameters
+    ----------
+    difference : str
+        As `match_noise` says it.
+
+    Returns
+    -------
+    words : str
+    """
+    return f"noise NOT matched ({difference})" if difference else "noise matched"
+
+
+def _without_meta(x: Spectra) -> Spectra:
+    """Return spectra without metadata, which sets need not share."""
+    return Spectra(x.flux, x.wavelength, x.ivar, x.noise, x.medium)
+
+
+def _raise_to_common(
+    sets: list[Spectra], measured: list[int], rng: np.random.Generator
+) -> tuple[list[Spectra], str]:
+    """Add noise to the rows of the measured sets, up to that of their partners."""
+    variances = [noise_variance(sets[i], masked=np.inf) for i in measured]
+    orders = [_by_noise(variance, rng) for variance in variances]
+    targets = [np.array(variance) for variance in variances]
+    for target, order in zip(targets, orders, strict=True):
+        for variance, other in zip(variances, orders, strict=True):
+            ranks = ((np.arange(len(order)) + 0.5) * len(other) / len(order)).astype(int)
+            target[order] = np.maximum(target[order], variance[other[ranks]])
+    factors = [
+        _typical(target) / _typical(own) for target, own in zip(targets, variances, strict=True)
+    ]
+    factor = np.sqrt(max(np.median(each[np.isfinite(each)]) for each in factors))
+    if factor > MOST_RAISED:
+        return sets, f"errors differ by a factor of {factor:.2g}"
+    result = list(sets)
+    for i, target, variance in zip(measured, targets, variances, strict=True):
+        result[i] = _with_noise(sets[i], variance, target, rng)
+    return result, ""
+
+
+def _typical(variance: np.ndarray) -> np.ndarray:
+    """Return the median variance of the pixels that aren't masked, NaN in rows without one."""
+    good = np.where(np.isfinite(variance), variance, np.nan)
+    some = np.isfinite(good).any(axis=1)
+    typical = np.full(len(good), np.nan)
+    typical[some] = np.nanmedian(good[some], axis=1)
+    return typical
+
+
+def _by_noise(variance: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return rows in the order of their noise; equal ones in any, or they would lend theirs."""
+    shuffled = rng.permutation(len(variance))
+    return shuffled[np.argsort(_typical(variance)[shuffled], kind="stable")]
+
+
+def _with_noise(
+    spectra: Spectra, variance: np.ndarray, target: np.ndarray, rng: np.random.Generator
+) -> Spectra:
+    good = np.isfinite(target)
+    missing = np.where(good, target, 0.0) - np.where(good, variance, 0.0)
+    draws = rng.standard_normal(spectra.shape) * np.sqrt(missing)
+    raised = good & (missing > 0)
+    ivar = np.where(good, spectra.ivar, 0)
+    ivar = np.where(raised, 1 / np.where(raised, target, 1.0), ivar)
+    return spectra.with_flux(
+        (spectra.flux + draws).astype(spectra.dtype), ivar.astype(spectra.dtype)
+    )
 
 
 def relative_weights(sets: list[Spectra]) -> list[np.ndarray]:
@@ -117,20 +202,23 @@ def _soft_weights(ivar: np.ndarray) -> np.ndarray:
     return np.clip(ivar / scale[:, None], 0.0, 1.0)
 
 
-def noise_variance(spectra: Spectra) -> np.ndarray:
+def noise_variance(spectra: Spectra, *, masked: float = 0.0) -> np.ndarray:
     """Return the variance of the noise, 0 where it isn't known.
 
     Parameters
     ----------
     spectra : Spectra
+    masked : float, default=0.0
+        What masked pixels get.
 
     Returns
     -------
     variance : ndarray of shape (n_samples, n_pixels)
         In flux units squared.
     """
-    known = spectra.noise == "known"
-    if not known.any():
+    known, good = (spectra.noise == "known")[:, None], spectra.ivar > 0
+    if not known.any() and (masked == 0 or good.all()):
         return np.broadcast_to(0.0, spectra.shape)
-    used = known[:, None] & (spectra.ivar > 0)
-    return np.where(used, 1 / np.where(used, spectra.ivar, 1).astype(float), 0.0)
+    used = known & good
+    variance = np.where(used, 1 / np.where(used, spectra.ivar, 1).astype(float), 0.0)
+    return variance if masked == 0 else np.where(good, variance, masked)

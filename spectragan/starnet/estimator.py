@@ -39,7 +39,7 @@ from spectragan.starnet.training import (
     train_ensemble,
 )
 from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_row
-from spectragan.training.devices import resolve_device, seeded
+from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.resuming import open_fit
 from spectragan.training.streaming import BATCH_ROWS, holds_dask, row_chunks, write_results
 
@@ -227,6 +227,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         self.device = device
         self.verbose = verbose
 
+    @plain_torch()
     def fit(
         self,
         X: Any,
@@ -389,6 +390,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         parts = (self._validate(part, reset=False) for part in row_chunks(X, BATCH_ROWS))
         return self._pieces(np.concatenate([self._predict_block(part) for part in parts]))
 
+    @plain_torch()
     def _predict_block(self, spectra: Spectra) -> np.ndarray:
         """Return labels and standard deviations side by side."""
         mean, std = predict_ensemble(self.nets_, self._scaling.bridged(spectra))

@@ -309,6 +309,7 @@ def make_starnet_net(n_pixels: int, n_labels: int, settings: StarNetSettings) ->
             ("progress", EpochProgress("StarNet", verbose=settings.verbose)),
         ],
         callbacks__print_log=None,
+        callbacks__epoch_timer=None,  # a saved net would hold how long this machine took
         device=settings.device,
         verbose=0,
     )

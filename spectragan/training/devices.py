@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from typing import Any, TypeVar
 
@@ -89,6 +89,36 @@ def draw_seeds(random_state: int | np.random.RandomState | None = None) -> tuple
 
 
 @contextmanager
+def plain_torch() -> Iterator[None]:
+    """Run a block, or a function, with torch as it is when it has just been imported.
+
+    Scripts change its defaults: double precision for Gaussian processes, another device, no
+    gradients. Networks here are built and trained with single precision, on the CPU until they are
+    moved, and with gradients. Afterwards all is as it was before.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.training.devices import plain_torch
+    >>> with torch.inference_mode(), plain_torch():
+    ...     torch.ones(1, requires_grad=True).sum().requires_grad
+    True
+    """
+    before = torch.get_default_dtype()
+    # Entering a device costs time at every call in the block: only where another one is set.
+    elsewhere = torch.get_default_device().type != "cpu"
+    if before != torch.float32:
+        torch.set_default_dtype(torch.float32)
+    try:
+        device = torch.device("cpu") if elsewhere else nullcontext()
+        with device, torch.inference_mode(False), torch.enable_grad():
+            yield
+    finally:
+        if before != torch.float32:
+            torch.set_default_dtype(before)
+
+
+@contextmanager
 def seeded(
     random_state: int | np.random.RandomState | tuple[int, int] | None = None,
     device: torch.device | str | None = None,
@@ -96,7 +126,8 @@ def seeded(
     """Run a block with torch seeded from a scikit-learn style ``random_state``.
 
     Inside the block torch's default generators (CPU, and that of `device` when it is a GPU)
-    start from one seed drawn from `random_state`; afterwards they are where they were before.
+    start from one seed drawn from `random_state`; afterwards they are where they were before, and
+    so are torch's defaults, see `plain_torch`.
     numpy's global generator is never touched, not even with ``random_state=None``.
 
     Parameters
@@ -125,7 +156,7 @@ def seeded(
     if not isinstance(random_state, tuple):
         random_state = draw_seeds(random_state)
     torch_seed, numpy_seed = random_state
-    with torch.random.fork_rng(**_fork_arguments(device)):
+    with plain_torch(), torch.random.fork_rng(**_fork_arguments(device)):
         torch.manual_seed(torch_seed)
         yield np.random.RandomState(numpy_seed)
 

@@ -1,5 +1,6 @@
 """What all translators share: reading two domains, and turning spectra into other spectra."""
 
+import warnings
 from abc import ABC, abstractmethod
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
@@ -10,6 +11,7 @@ from sklearn.utils import ClassifierTags
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import FunctionModel, SpectrumModel
+from spectragan.exceptions import SwappedDomainsWarning
 from spectragan.files.saving import SaveMixin
 from spectragan.rules import check, count
 from spectragan.spectra import (
@@ -22,9 +24,10 @@ from spectragan.spectra import (
 )
 from spectragan.spectra.axis import is_descending
 from spectragan.spectra.convert import kind_of
-from spectragan.spectra.domains import DOMAINS
+from spectragan.spectra.domains import DOMAINS, check_domain_order, noise_word
 from spectragan.spectra.inputs import GRID, check_latents, check_set, check_unit, make_rng
 from spectragan.spectra.lazy import LazySpectra, has_good_pixel
+from spectragan.spectra.oddities import check_variety, warn_of_odd_domain, warn_of_unequal_spread
 from spectragan.spectra.transformer import SpectraOutputMixin
 from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_row
 from spectragan.training.streaming import (
@@ -254,7 +257,13 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
     `_translate`, `_push_forward`, `_encode` and `_decode`.
     """
 
-    _kept: ClassVar = {**GRID, "unit_": "unit", "subspace_": "Subspace k p"}
+    _kept: ClassVar = {
+        **GRID,
+        "unit_": "unit",
+        "subspace_": "Subspace k p",
+        "_domain_noise?": "words 2",
+    }
+    _learns_variety = True  # how stars of a domain differ, and not only how the domains do
 
     def transform(self, X: Any, *, out: Any = None, chunk_size: int | None = None) -> Any:
         """Translate synthetic spectra into observed ones.
@@ -283,6 +292,11 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
             If `X` isn't on the grid of `fit`.
         TypeError, ValueError
             If `out` has another shape or type or is read-only, or `chunk_size` isn't at least 1.
+
+        Warns
+        -----
+        SwappedDomainsWarning
+            If all rows have known errors where the synthetic spectra of `fit` had none to know.
         """
         return self._transform_domain(X, SYNTHETIC, out, chunk_size)
 
@@ -469,10 +483,21 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
             usable_rows(part, name)
             for name, part in zip(DOMAINS, self._read_domains(X, y, reset=reset), strict=True)
         )
+        self._domain_noise = noise_word(synthetic), noise_word(observed)
+        if self._learns_variety:
+            check_variety(synthetic, observed)
         check_domain_scales(synthetic, observed)
+        warn_of_odd_domain(synthetic, "synthetic")
+        warn_of_odd_domain(observed, "observed")
+        warn_of_unequal_spread(synthetic, observed)
         return synthetic, observed
 
     def _read_domains(self, X: Any, y: Any, *, reset: bool) -> tuple[Spectra, Spectra]:
+        parts = self._split_domains(X, y, reset=reset)
+        check_domain_order(*parts)
+        return parts
+
+    def _split_domains(self, X: Any, y: Any, *, reset: bool) -> tuple[Spectra, Spectra]:
         if holds_spectra(y):
             synthetic = self._validate(X, reset=reset)
             # The least number of spectra has its own message, by domain.
@@ -504,6 +529,8 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
             check_left_to_dask(out=out, chunk_size=chunk_size)
             return self._transform_dask(X, domain)
         spectra = self._validate(X if out is None else as_rows(X), reset=False)
+        if domain == SYNTHETIC:
+            self._check_synthetic(spectra)
         if out is not None:
             function = partial(self._translated, domain=domain)
             return write_blocks(out, spectra, chunk_size, function)
@@ -515,6 +542,8 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
     def _transform_dask(self, X: Any, domain: int) -> Any:
         """Translate lazily."""
         row = self._validate(one_row(X), reset=False)
+        if domain == SYNTHETIC:
+            self._check_synthetic(row)
         flux = map_spectra(self, "_translated", X, X.shape[1], row.dtype, domain=domain)
         if not isinstance(X, LazySpectra):
             return flux
@@ -523,6 +552,20 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
         weights = (flux == flux).astype(flux.dtype)
         known = flux.map_blocks(np.nan_to_num, dtype=flux.dtype)
         return LazySpectra(known, X.spectral_axis, weights, "exact", X.medium, X.meta, unit=X.unit)
+
+    def _check_synthetic(self, spectra: Spectra) -> None:
+        """Warn if the noise of `spectra` is that of the observed domain of `fit`."""
+        # Models that were saved before know nothing of the noise they were trained with.
+        words = getattr(self, "_domain_noise", ("mixed", "mixed"))
+        if words[0] == "exact" and noise_word(spectra) == "known":
+            warnings.warn(
+                "`transform` takes every row as synthetic, and those of `fit` were 'exact'; got "
+                "rows with known errors, as observed spectra have; don't translate observed "
+                "spectra again: translate the synthetic ones that a later step is fitted to, and "
+                "leave the translator out of what predicts.",
+                SwappedDomainsWarning,
+                stacklevel=4,
+            )
 
     def _translated(self, spectra: Spectra, domain: int) -> np.ndarray:
         """Return translated flux in the precision of `spectra`, NaN in rows without a pixel."""

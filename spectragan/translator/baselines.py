@@ -160,6 +160,8 @@ class MeanShiftTranslator(_AffineTranslator):
     (50, 100)
     """
 
+    _learns_variety = False
+
     def _learn_map(self, parts: Sequence[DomainData]) -> np.ndarray:
         return np.eye(len(self.subspace_.components))
 

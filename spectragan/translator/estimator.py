@@ -14,7 +14,8 @@ from spectragan.emulator.model import EmulatorModel, SpectrumModel, spectrum_mod
 from spectragan.files.decoding import LoadedNet
 from spectragan.files.layout import refusal
 from spectragan.spectra import Spectra
-from spectragan.training.devices import resolve_device, seeded
+from spectragan.spectra.oddities import warn_if_unlike
+from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.inference import push_forward
 from spectragan.training.resuming import open_fit
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
@@ -271,6 +272,7 @@ class CycleGANTranslator(BaseTranslator):
         rows = [dict(zip(columns, epoch, strict=True)) for epoch in epochs]
         self.net_ = LoadedNet(self.network_.network, rows)
 
+    @plain_torch()
     def fit(
         self,
         X: Any,
@@ -338,6 +340,9 @@ class CycleGANTranslator(BaseTranslator):
         warn_of_few(*map(len, parts))
         known = read_anchors(self, anchors, source)
         pairs = check_pairs(validation, partial(self._validate, reset=False))
+        for name, given in (("anchors", known), ("validation", pairs)):
+            for part, domain in zip(given or (), parts, strict=False):
+                warn_if_unlike(part, domain, f"`{name}`")
         data = {
             "synthetic": parts[SYNTHETIC],
             "observed": parts[OBSERVED],
@@ -413,6 +418,7 @@ class CycleGANTranslator(BaseTranslator):
             combine, basis=network.basis(OBSERVED), **latents
         )
 
+    @plain_torch()
     def _take_network(self, trained: nn.Module, domains: Any, donors: Spectra) -> None:
         """Set what `transform` needs: a trained network, and the split codes of `donors`."""
         network: Any = deepcopy(trained).to("cpu", torch.float64).eval()
@@ -439,6 +445,7 @@ class CycleGANTranslator(BaseTranslator):
     def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
         return self._representation.fill(memory_data(spectra), domain)
 
+    @plain_torch()
     def _translate(
         self, flux: np.ndarray, domain: int, codes: np.ndarray | None = None
     ) -> np.ndarray:
@@ -452,6 +459,7 @@ class CycleGANTranslator(BaseTranslator):
 
         return self._in_chunks(translate, flux)
 
+    @plain_torch()
     def _push_forward(
         self, flux: np.ndarray, tangents: np.ndarray, codes: np.ndarray | None = None
     ) -> np.ndarray:
@@ -462,6 +470,7 @@ class CycleGANTranslator(BaseTranslator):
 
         return self._in_chunks(lambda x, d: push_forward(translate, x, d), flux, tangents)
 
+    @plain_torch()
     def _encode(self, flux: np.ndarray, domain: int) -> Latents:
         def encode(x: torch.Tensor) -> torch.Tensor:
             shared, split = self.network_.encode(x, domain)
@@ -470,6 +479,7 @@ class CycleGANTranslator(BaseTranslator):
         latents = self._in_chunks(encode, flux)
         return Latents(latents[:, : self.n_shared_], latents[:, self.n_shared_ :])
 
+    @plain_torch()
     def _decode(self, shared: np.ndarray, split: np.ndarray | None, domain: int) -> np.ndarray:
         if split is None:
             codes = self._codes()

@@ -74,6 +74,38 @@ def test_gap_scores_noise_matching_removes_what_noise_alone_would_win(make):
     assert matched.auc < 0.65
 
 
+@pytest.mark.parametrize("spread", [0.0, 0.7])
+def test_gap_scores_of_unequal_errors_are_calibrated(make, spread):
+    p_values, high = [], []
+    for seed in range(16):
+        rng = np.random.default_rng(seed)
+        parts = []
+        for k, (level, width) in enumerate(((0.1, 0.0), (0.11, spread))):
+            truth = make(60, seed=200 + 2 * seed + k)[2].flux
+            std = level * np.exp(width * rng.normal(size=(60, 1))) * np.ones_like(truth)
+            parts.append(Spectra(truth + std * rng.normal(size=std.shape), None, std**-2))
+        scores = gap_scores(*parts, random_state=seed, **QUICK)
+        assert scores.noise_matched
+        p_values.append(scores.mmd2_p_value)
+        high.append(scores.auc_interval[0] > 0.5)
+    assert np.mean(np.array(p_values) < 0.05) <= 0.13
+    assert 0.3 < np.mean(p_values) < 0.7
+    assert np.mean(high) <= 0.13
+
+
+def test_gap_scores_say_which_errors_are_too_different(make):
+    truth = make(60, seed=1)[2].flux
+    rng = np.random.default_rng(0)
+    sets = [
+        Spectra(truth + std * rng.normal(size=truth.shape), None, np.full(truth.shape, std**-2))
+        for std in (0.005, 0.02)
+    ]
+    scores = gap_scores(*sets, random_state=0, **QUICK)
+    assert not scores.noise_matched
+    assert "NOT matched (errors differ by a factor of 4)" in scores.summary()
+    assert scores.as_dict()["noise_difference"] == "errors differ by a factor of 4"
+
+
 def test_gap_scores_masks_alone_are_no_gap(make):
     a, b = make(150, seed=1, masked=0.0)[2], make(150, seed=2, masked=0.4)[1]
     unknown = Spectra(b.flux, None, ivar=(b.ivar > 0).astype(float), noise="unknown")

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from spectragan.diagnostics import Panel, tsne_gap
+from spectragan.diagnostics import Panel, gap_scores, tsne_gap
 from spectragan.exceptions import GridMismatchError
+from spectragan.spectra import Spectra
 
 QUICK = {"n_iter": 60, "random_state": 0}
 HEADINGS = [
@@ -130,3 +131,16 @@ def test_tsne_gap_rejects_bad_sets(make):
         tsne_gap(sets, perplexity=0)
     with pytest.raises(ValueError, match="`n_iter` must be an integer"):
         tsne_gap(sets, n_iter=0)
+
+
+def test_tsne_gap_and_gap_scores_say_the_same_of_unequal_errors():
+    rng = np.random.default_rng(0)
+    sharp, noisy = (
+        Spectra(1 + std * rng.normal(size=(20, 30)), None, np.full((20, 30), std**-2))
+        for std in (0.005, 0.02)
+    )
+    gap = tsne_gap({"a": sharp, "b": noisy}, n_iter=20, random_state=0)
+    scores = gap_scores(sharp, noisy, n_permutations=5, random_state=0)
+    assert not gap.noise_matched
+    assert gap.noise_difference == scores.noise_difference == "errors differ by a factor of 4"
+    assert "NOT matched (errors differ by a factor of 4)" in gap.summary()

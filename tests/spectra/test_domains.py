@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from spectragan import DomainScaleWarning, Spectra, stack_domains
+from spectragan import DomainScaleWarning, Spectra, SwappedDomainsWarning, stack_domains
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra import (
     check_domain,
@@ -15,6 +15,7 @@ from spectragan.spectra import (
     same_grid,
     split_domains,
 )
+from spectragan.spectra.domains import check_domain_order
 
 
 @pytest.fixture
@@ -156,6 +157,31 @@ def test_domain_words_and_numbers_mean_the_same(domain):
 def test_bad_domains_are_one_sentence(domain, message):
     with pytest.raises(ValueError, match=message):
         check_domain(domain, n_rows=3, need_both=True)
+
+
+@pytest.mark.parametrize(
+    "domain", [[1, 1, -2], [1, 2, -3], [-1, -1, 1], [1.0, -1.0, 1.0], [-2, -1, -1]]
+)
+def test_signed_domains_are_refused_and_the_recoding_is_said(domain):
+    with pytest.raises(ValueError, match=r"negative numbers mean the target .*np\.where"):
+        check_domain(domain, n_rows=3, need_both=True)
+
+
+def test_folds_with_one_domain_name_the_splitter_that_mixes_them():
+    with pytest.raises(ValueError, match=r"only 'observed'.*StratifiedKFold\(shuffle=True\)"):
+        check_domain([1, 1, 1], n_rows=3, need_both=True)
+
+
+@pytest.mark.parametrize("word", ["known", "unknown"])
+def test_domains_whose_noise_says_that_they_changed_places_warn(known, word):
+    models = known.with_flux(known.flux, np.ones(known.shape), "exact")
+    ivar = known.ivar if word == "known" else np.ones(known.shape)
+    stars = known.with_flux(known.flux, ivar, word)
+    check_domain_order(models, stars)
+    check_domain_order(models, models)
+    check_domain_order(stars, stars)
+    with pytest.warns(SwappedDomainsWarning, match=f"synthetic spectra is '{word}'"):
+        check_domain_order(stars, models)
 
 
 def test_one_domain_is_enough_unless_both_are_needed():
