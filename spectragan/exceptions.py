@@ -9,6 +9,7 @@ __all__ = [
     "CheckpointWarning",
     "ContinuumWarning",
     "DomainScaleWarning",
+    "FileAssumptionWarning",
     "GridMismatchError",
     "LabelExtrapolationWarning",
     "LabelMismatchWarning",
@@ -21,6 +22,7 @@ __all__ = [
     "SpectrumFileError",
     "SubspaceTruncationWarning",
     "TrainingHealthWarning",
+    "UnusedDataWarning",
     "VelocityWarning",
 ]
 
@@ -96,6 +98,14 @@ class ModelFileError(ValueError):
 
 class SkippedFileWarning(SpectraganWarning):
     """Some files can't be read and are left out; ask for the table of them."""
+
+
+class FileAssumptionWarning(SpectraganWarning):
+    """A file leaves something open that was assumed; the message says what, and how to say it."""
+
+
+class UnusedDataWarning(SpectraganWarning):
+    """Parts of a file are as long as the flux and aren't used; the message names them."""
 
 
 class SpectrumFileError(ValueError):
