@@ -5,7 +5,7 @@ import sys
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from glob import glob, has_magic
@@ -84,7 +84,8 @@ def read_spectra(
         It changes nothing in files of other formats.
     arm : str, default=None
         Which part of files that hold several grids: "b", "r" or "z" (DESI), "b" or "r" (LAMOST of
-        medium resolution), "boss" or "apogee" (mwm). Other formats have no parts, and must be read with None.
+        medium resolution), "boss" or "apogee" (mwm). Other formats have no
+        parts, and must be read with None.
     medium : {"air", "vacuum"}, default=None
         What the wavelengths of "FITS" and "table" were measured in, if the files don't say.
     wavelength_unit, flux_unit : str or astropy.units.UnitBase, default=None
@@ -296,7 +297,8 @@ def _in_order(jobs, n_jobs: int) -> Iterator[Outcome]:
         yield from map(_read_one, jobs)
         return
     pool = ThreadPoolExecutor(n_jobs)
-    todo, running = iter(jobs), deque()
+    todo = iter(jobs)
+    running: deque[Future[Outcome]] = deque()
     try:
         for job in islice(todo, AHEAD * n_jobs):
             running.append(pool.submit(_read_one, job))

@@ -96,7 +96,7 @@ def header_axis(file: Any, key: int, n_pixels: int, options: ReadOptions) -> u.Q
 
 
 def _log_of(header: Any, kind: str, is_sdss: bool, key: int) -> str:
-    """Return the logarithm that a header says beside the unit; raise if the axis is none of light."""
+    """Return the logarithm that a header says beside the unit; raise if it is no such axis."""
     if is_sdss or header_flag(header, "DC-FLAG"):
         return "log10"
     if kind in LINEAR | SPECTRAL_LOG:
@@ -184,7 +184,7 @@ def named_medium(name: str, others: Any) -> str | None:
     for word, medium in media.items():
         if re.search(rf"(^|_|wave|wavelength|lambda|lam){word}", name):
             return medium
-    pair = [word for word in media for other in others if other in (f"{name}_{word}", f"{name}{word}")]
+    pair = [
+        word for word in media for other in others if other in (f"{name}_{word}", f"{name}{word}")
+    ]
     return {"air": "vacuum", "vac": "air"}[pair[0]] if len(set(pair)) == 1 else None
-
-

@@ -31,7 +31,9 @@ def assign(columns: dict[str, Column], options: ReadOptions) -> dict[str, str]:
         If there is no flux, or no wavelength and no `wavelength` either.
     """
     if isinstance(options.columns, Mapping):
-        roles = {role: _chosen(columns, name) for role, name in options.columns.items()}
+        roles: dict[str, str | None] = {
+            role: _chosen(columns, name) for role, name in options.columns.items()
+        }
     else:
         flux = find_role(columns, "flux")
         roles = {"wavelength": find_role(columns, "wavelength"), "flux": flux}

@@ -2,8 +2,10 @@
 
 import gzip
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -36,6 +38,7 @@ class FitsFile:
 
     def __init__(self, hdul: Any, size: int, checksum: bool = True) -> None:
         self.hdul, self.size, self.checksum = hdul, size, checksum
+        self.notes: list[str] = []  # what was assumed while data were read
 
     def hdu(self, key: int | str) -> Any:
         """Return one HDU by number or name, or None."""
@@ -110,16 +113,45 @@ class FitsFile:
             raise FileProblem(CUT)
         try:
             if self.checksum and not _matches_datasum(hdu):
-                raise FileProblem(
-                    f"the {what} in HDU {key} does not match its checksum (DATASUM), so bytes have "
-                    f"changed; {AGAIN}, or pass checksum=False."
-                )
+                self._refuse_unless_stale(hdu, key, what)
             data = hdu.data
         except (OSError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
             raise _damaged(error) from error
         if data is None or np.size(data) == 0:
             raise FileProblem(f"HDU {key} must hold the {what}; got no data; {AGAIN}.")
         return data
+
+    def _refuse_unless_stale(self, hdu: Any, key: int | str, what: str) -> None:
+        """Raise if data don't match their checksum, unless the checksum is of earlier data."""
+        told = f"the {what} in HDU {key} does not match its checksum (DATASUM)"
+        if not _is_stale(hdu.header):
+            raise FileProblem(f"{told}, so bytes have changed; {AGAIN}, or pass checksum=False.")
+        self.notes.append(
+            f"{told}, which is of other data, since programs such as IRAF keep the one they find; "
+            "pass checksum=False to leave it"
+        )
+
+
+def _is_stale(header: Any) -> bool:
+    """Tell whether a checksum is older than the data: of an empty HDU, or before IRAF wrote."""
+    if str(header["DATASUM"]).strip() == "0":
+        return True
+    summed, written = (
+        _time(text) for text in (header.comments["DATASUM"], str(header.get("IRAF-TLM", "")))
+    )
+    return written is not None and (summed is None or written > summed)
+
+
+def _time(text: str) -> datetime | None:
+    """Return the time in a text, as astropy and the archives or IRAF write it, or None."""
+    iso = re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text)
+    iraf = re.search(r"(\d\d:\d\d:\d\d) \((\d\d/\d\d/\d{4})\)", text)
+    try:
+        if iso:
+            return datetime.fromisoformat(iso[0])
+        return datetime.strptime(f"{iraf[1]} {iraf[2]}", "%H:%M:%S %d/%m/%Y") if iraf else None
+    except ValueError:  # a month of 13
+        return None
 
 
 def _matches_datasum(hdu: Any) -> bool:

@@ -78,9 +78,7 @@ def _flux_images(file: FitsFile) -> list[int]:
     named = [i for i in images if hdu_name(file, i) in FLUX_HDUS]
     if named or 0 not in images:
         return named
-    rest = [
-        i for i in images[1:] if "CRVAL1" in file.header(i) and hdu_name(file, i) not in BESIDE
-    ]
+    rest = [i for i in images[1:] if "CRVAL1" in file.header(i) and hdu_name(file, i) not in BESIDE]
     return [0, *rest]
 
 
@@ -107,10 +105,10 @@ def fits_columns(file: FitsFile, key: int | str) -> dict[str, Column]:
     data, header = file.table(key, "spectrum"), file.header(key)
     columns = {}
     for i, column in enumerate(file.hdul[key].columns, start=1):
-        said = [str(header.get(f"{card}{i}", "")) for card in ("TUCD", "TUTYP")]
+        ucd, utype = (str(header.get(f"{card}{i}", "")) for card in ("TUCD", "TUTYP"))
         comment = header.comments[f"TTYPE{i}"] if f"TTYPE{i}" in header else ""
         values = _without_null(_values(data[column.name]), column)
-        columns[column.name.strip().lower()] = Column(values, column.unit, *said, comment)
+        columns[column.name.strip().lower()] = Column(values, column.unit, ucd, utype, comment)
     return columns
 
 

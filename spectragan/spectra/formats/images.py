@@ -60,9 +60,10 @@ def read_image(file: FitsFile, key: int, options: ReadOptions, name: str | None)
     columns = {"flux": Column(flux, header.get("BUNIT"))} | beside
     if swap:
         columns = {n: _transposed(column, flux.shape) for n, column in columns.items()}
-    roles = {role: find_role(columns, role, "flux") for role in ("ivar", "variance", "error", "mask")}
-    roles = {role: found for role, found in roles.items() if found is not None}
-    roles["flux"] = "flux"
+    found = {
+        role: find_role(columns, role, "flux") for role in ("ivar", "variance", "error", "mask")
+    }
+    roles = {"flux": "flux"} | {role: n for role, n in found.items() if n is not None}
     unit = flux_unit(header.get("BUNIT"), options)
     errors = read_errors(columns, roles, unit, header.get("BUNIT") if options.flux_unit else None)
     note_unused(columns, roles, options)
@@ -186,7 +187,7 @@ def _is_rows(data: np.ndarray, header: Any, options: ReadOptions) -> bool:
 
 def _read_rows(data: np.ndarray, header: Any, options: ReadOptions, name: str | None) -> Pixels:
     """Return the spectrum of an image of rows; pixels without wavelength are fill."""
-    rows = [row for row in data[:, np.isfinite(data[0])]]
+    rows = list(data[:, np.isfinite(data[0])])
     names = unnamed_columns(rows[:3], options) + [f"row {i + 1}" for i in range(3, len(rows))]
     units = {"wavelength": header.get("XUNITS")}
     units |= dict.fromkeys(("flux", "error"), header.get("YUNITS") or header.get("BUNIT"))

@@ -47,7 +47,9 @@ def bad_pixels(
         return None
     is_set = values != 0
     says_good = good_is_said(name, column) if options.mask is None else options.mask == "good"
-    bad = ~is_set | (np.isnan(values) if values.dtype.kind == "f" else False) if says_good else is_set
+    bad = (
+        ~is_set | (np.isnan(values) if values.dtype.kind == "f" else False) if says_good else is_set
+    )
     asked = options.mask is None and not says_good and bad.shape == usable.shape
     if asked and (bad & usable).sum() > MOST * usable.sum():
         _ask(name, int((bad & usable).sum()), int(usable.sum()))

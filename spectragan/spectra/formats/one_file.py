@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from spectragan.exceptions import FileAssumptionWarning
 from spectragan.spectra.axis import ascending_angstrom, same_axis
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.formats.fits_file import open_fits, read_bytes
@@ -32,7 +33,10 @@ def read_file(options: ReadOptions, format_name: str | None) -> tuple[Spectra, i
     if kind == "text":
         return _read(read_text(options.path, options), kind, options, format_name)
     with open_fits(options.path, options.checksum) as file:
-        return _read(file, kind, options, format_name)
+        result = _read(file, kind, options, format_name)
+        for text in file.notes:
+            options.note(FileAssumptionWarning, text)
+        return result
 
 
 def _read(source: Any, kind: str, options: ReadOptions, name: str | None) -> tuple[Spectra, int]:
@@ -52,6 +56,7 @@ def _on_grid(spectra: Spectra, options: ReadOptions) -> Spectra:
         resampled = Resampler(grid).fit_transform(spectra)
     except (ValueError, TypeError) as error:
         raise FileProblem(f"it can't be resampled: {first_line(error)}") from error
+    assert spectra.wavelength is not None  # every format gives an axis
     if not (resampled.ivar > 0).any():
         raise FileProblem(
             f"its wavelengths must reach the grid; got {spectra.wavelength[0]:.6g} to "

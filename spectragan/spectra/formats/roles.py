@@ -106,7 +106,17 @@ ROLES = {
             *("mangaid", "objid", "designation", "id", "name", "object", "star", "starname"),
             *("star_name", "star_id", "target", "target_name", "targname", "obsid", "obs_id"),
             *("object_name", "main_id", "gaia_id", "catalogid", "tic", "tic_id", "kic", "kepid"),
-            *("epic", "hip", "hd", "specobjid", "uid", "desig", "tmass_id", "2mass", "dr3_source_id"),
+            *(
+                "epic",
+                "hip",
+                "hd",
+                "specobjid",
+                "uid",
+                "desig",
+                "tmass_id",
+                "2mass",
+                "dr3_source_id",
+            ),
         ),
         r"(source|obj(ect)?|star|target|gaia\w*|tmass|2mass|tic|kic|epic|cat(alog)?)_?(id|name)$|^id_",
     ),
@@ -136,12 +146,12 @@ def find_role(columns: dict[str, Column], role: str, beside: str | None = None) 
         the flux.
     """
     rule = ROLES[role]
-    shape = None if beside is None else columns[beside].values.shape
+    per_row = role in ("identity", "snr")
+    flux = None if beside is None or per_row else columns[beside].values
     ranked = []
     for order, (name, column) in enumerate(columns.items()):
         rank = None if name == beside else _rank(rule, name, column)
-        fits = shape is None or column.values.shape == shape
-        if rank is None or (not fits and (rank[0] == _BY_PATTERN or column.values.ndim < len(shape))):
+        if rank is None or not (flux is None or _may_be_of(flux, column.values, rank[0])):
             continue
         alike = beside is None or _stem(name) == _stem(beside)
         ranked.append((rank[0], not alike, rank[1], order, name))
@@ -168,6 +178,11 @@ def _rank(rule: Role, name: str, column: Column) -> tuple[int, int] | None:
     if re.search(rule.pattern, name) and not re.search(rule.excluded, name):
         return _BY_PATTERN, 0
     return None
+
+
+def _may_be_of(flux: np.ndarray, values: np.ndarray, how: int) -> bool:
+    """Tell whether values may be said pixel by pixel; a wrong length is an error of named ones."""
+    return values.shape == flux.shape or (how != _BY_PATTERN and values.ndim >= flux.ndim)
 
 
 def _stem(name: str) -> str:

@@ -65,7 +65,11 @@ def _parse(lines: list[str], options: ReadOptions) -> dict[str, Column]:
         heading = _commented_heading(lines, delimiter, width)
     if heading is None:
         ordered = options.columns is not None
-        names = [f"column {i + 1}" for i in range(width)] if ordered else unnamed_columns(arrays, options)
+        names = (
+            [f"column {i + 1}" for i in range(width)]
+            if ordered
+            else unnamed_columns(arrays, options)
+        )
         return {name: Column(array) for name, array in zip(names, arrays, strict=True)}
     return dict(_named(name, array) for name, array in zip(heading, arrays, strict=True))
 
@@ -124,7 +128,9 @@ def _commented_heading(lines: list[str], delimiter: str | None, width: int) -> l
         before.append(line.strip().lstrip("".join(COMMENTS)).strip())
     for line in reversed(before):
         mark = delimiter if delimiter and delimiter in line else None
-        cells = _split(line, mark) if mark else re.findall(r"[^\s\[(]+(?:\s*[\[(][^\])]*[\])])?", line)
+        cells = (
+            _split(line, mark) if mark else re.findall(r"[^\s\[(]+(?:\s*[\[(][^\])]*[\])])?", line)
+        )
         if len(cells) != width:
             continue
         named = dict(_named(cell, np.zeros(1)) for cell in cells)

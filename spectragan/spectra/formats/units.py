@@ -1,6 +1,8 @@
 """Units as people write them in headers and headings, and logarithms around them."""
 
 import re
+from functools import reduce
+from operator import truediv
 from typing import Any, NamedTuple
 
 import astropy.units as u
@@ -22,8 +24,12 @@ WORDS: dict[str, u.UnitBase] = {
     **dict.fromkeys(("photon", "phot"), u.photon),
     **dict.fromkeys(("s", "sec", "second"), u.s),
     **dict.fromkeys(("pixel", "pix"), u.pix),
-    **{"flam": _FLAM, "fnu": _FNU, "photlam": _FLAM * u.photon / u.erg},
-    **{"photnu": _FNU * u.photon / u.erg, "jy": u.Jy, "mjy": u.mJy},
+    "flam": _FLAM,
+    "fnu": _FNU,
+    "photlam": _FLAM * u.photon / u.erg,
+    "photnu": _FNU * u.photon / u.erg,
+    "jy": u.Jy,
+    "mjy": u.mJy,
 }
 ANGSTROM_IN_FLUX = re.compile(
     r"(?<![A-Za-z])(A|AA|Å|Angs?\.?|Angstr(?:oe|o|ö)ms?)(?![A-Za-z])", re.IGNORECASE
@@ -77,12 +83,8 @@ def parse_unit(text: Any, name: str) -> u.UnitBase | None:
 def _in_words(word: str) -> u.UnitBase | None:
     """Return a unit made of the words above, one or a quotient of them, or None."""
     units = [_one_word(part) for part in word.lower().split("/")]
-    if any(unit is None for unit in units):
-        return None
-    product = units[0]
-    for unit in units[1:]:
-        product = product / unit
-    return product
+    known = [unit for unit in units if unit is not None]
+    return reduce(truediv, known) if len(known) == len(units) else None
 
 
 def _one_word(word: str) -> u.UnitBase | None:

@@ -107,7 +107,11 @@ def _visit_velocity(header: Any) -> float:
     VHELIO is VRAD and the Earth's motion, BC, together: on this axis it is wrong by BC.
     """
     measured = number(header, "VRAD")
-    return number(header, "VHELIO", "VHBARY") - number(header, "BC") if math.isnan(measured) else measured
+    return (
+        number(header, "VHELIO", "VHBARY") - number(header, "BC")
+        if math.isnan(measured)
+        else measured
+    )
 
 
 def _axis(file: FitsFile, n_pixels: int) -> u.Quantity:

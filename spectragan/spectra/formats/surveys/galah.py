@@ -10,7 +10,6 @@ import numpy as np
 from spectragan.spectra.formats.fits_file import FitsFile, number, required_number, word
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
 
-
 # Names of the HDU of relative errors: of the releases, and of pipeline 6, where it is HDU 2.
 RELATIVE_ERRORS = ("relative_error", "input_sigma", "sigma", "relative_errors")
 
