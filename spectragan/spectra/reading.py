@@ -101,7 +101,7 @@ def read_spectra(
     columns : sequence of str, or dict, default=None
         What the columns of a "table" or "FITS" table are, where they have other names or none:
         names in their order, as ("wavelength", "flux", "error"), or a column for each role, as
-        {"wavelength": "x", "flux": "f1", "error": 2}.
+        {"wavelength": "x", "flux": "f1", "error": 2}. Of image HDUs, too: {"flux": 0, "error": 1}.
     mask : {"bad", "good", "ignore"}, default=None
         What a value other than 0 means in masks of "FITS" and "table". None takes it for bad, and
         asks if most pixels would be.

@@ -1,5 +1,6 @@
 """FITS spectra of nobody in particular: an image with its axis in the header, or a table."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from spectragan.spectra.formats.axes import header_medium
 from spectragan.spectra.formats.columns import is_spectrum, named_by_caller, read_columns
 from spectragan.spectra.formats.fits_file import FitsFile, check_whole, word
-from spectragan.spectra.formats.images import has_axes, hdu_name, read_image
+from spectragan.spectra.formats.images import chosen_image, has_axes, hdu_name, read_image
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
 from spectragan.spectra.formats.roles import ROLES, Column
 
@@ -34,7 +35,8 @@ def identify_generic(file: FitsFile) -> bool:
 def read_generic(file: FitsFile, options: ReadOptions) -> Pixels:
     """Return the only spectrum of a file, or a stack of them, in an image or a table."""
     check_whole(file)
-    key = _only(file, _flux_images(file))
+    key = _flux_of_caller(file, options)
+    key = _only(file, _flux_images(file)) if key is None else key
     if key is not None:
         return read_image(file, key, options, star_name(file, key))
     tables = {i: _columns(file, i, options) for i in range(len(file.hdul)) if file.is_table(i)}
@@ -49,6 +51,15 @@ def read_generic(file: FitsFile, options: ReadOptions) -> Pixels:
     if key is None:
         raise FileProblem("it holds neither an image nor a table; check how it was written.")
     return read_image(file, key, options, star_name(file, key))
+
+
+def _flux_of_caller(file: FitsFile, options: ReadOptions) -> int | None:
+    """Return the image HDU that the caller calls flux, if there is no table it could be in."""
+    if not isinstance(options.columns, Mapping) or "flux" not in options.columns:
+        return None
+    said = options.columns["flux"]
+    in_table = isinstance(said, int) and any(file.is_table(i) for i in range(len(file.hdul)))
+    return None if in_table else chosen_image(file, said)
 
 
 def _columns(file: FitsFile, key: int, options: ReadOptions) -> dict[str, Column]:
@@ -95,7 +106,7 @@ def _only(file: FitsFile, keys: list[int]) -> int | None:
         names = ", ".join(f"HDU {key} {hdu_name(file, key).upper()}".strip() for key in keys[:8])
         raise FileProblem(
             f"it must hold one spectrum, or a table with a spectrum per row; got {names}; name "
-            "one of them FLUX, or build Spectra(flux, wavelength) from each."
+            "one of them FLUX, or pass for example columns={'flux': 0, 'error': 1}."
         )
     return keys[0] if keys else None
 

@@ -1,5 +1,6 @@
 """Spectra in FITS images: one, a stack, the bands of IRAF, or rows of wavelength and flux."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
@@ -24,6 +25,7 @@ from spectragan.spectra.formats.units import flux_unit
 SPECTRAL = ("WAVE", "AWAV", "FREQ", "WAVN", "ENER", "LAMBDA", "WAVELENGTH", "LOGLAM")
 # CTYPE2 of a stack; a position on the sky or on a slit is none.
 OF_A_STACK = ("", "STAR", "SPECTRUM", "SPECTRA", "INDEX", "ROW", "FIBER", "FIBRE", "OBJECT")
+BESIDE_FLUX = ("ivar", "variance", "error", "mask")  # roles of other images
 MOST_ROWS = 5  # of an image whose rows are wavelength, flux and what is beside it
 
 
@@ -60,10 +62,7 @@ def read_image(file: FitsFile, key: int, options: ReadOptions, name: str | None)
     columns = {"flux": Column(flux, header.get("BUNIT"))} | beside
     if swap:
         columns = {n: _transposed(column, flux.shape) for n, column in columns.items()}
-    found = {
-        role: find_role(columns, role, "flux") for role in ("ivar", "variance", "error", "mask")
-    }
-    roles = {"flux": "flux"} | {role: n for role, n in found.items() if n is not None}
+    roles = _roles(file, key, columns, options)
     unit = flux_unit(header.get("BUNIT"), options)
     errors = read_errors(columns, roles, unit, header.get("BUNIT") if options.flux_unit else None)
     note_unused(columns, roles, options)
@@ -80,6 +79,36 @@ def read_image(file: FitsFile, key: int, options: ReadOptions, name: str | None)
     )
 
 
+def _roles(
+    file: FitsFile, key: int, columns: dict[str, Column], options: ReadOptions
+) -> dict[str, str]:
+    """Return which image has which role: as the caller says, else by their names."""
+    if isinstance(options.columns, Mapping):
+        names = {role: chosen_image(file, i) for role, i in options.columns.items()}
+        found = {role: _image_name(file, i) for role, i in names.items() if role in BESIDE_FLUX}
+    else:
+        found = {role: find_role(columns, role, "flux") for role in BESIDE_FLUX}
+    return {"flux": "flux"} | {role: name for role, name in found.items() if name in columns}
+
+
+def chosen_image(file: FitsFile, what: Any) -> int | None:
+    """Return the number of the image HDU that a caller numbers or names, or None."""
+    images = [i for i in range(len(file.hdul)) if has_axes(file, i)]
+    if isinstance(what, int):
+        return what if what in images else None
+    word = str(what).strip().lower()
+    return next((i for i in images if word in (hdu_name(file, i), f"hdu {i}")), None)
+
+
+def _image_name(file: FitsFile, key: int | None) -> str | None:
+    """Return the name of an HDU among the images beside the flux: its own, if no other has it."""
+    if key is None:
+        return None
+    names = [hdu_name(file, i) for i in range(len(file.hdul)) if has_axes(file, i)]
+    name = hdu_name(file, key) if key else ""
+    return name if name and names.count(name) == 1 else f"hdu {key} {name}".strip()
+
+
 def _transposed(column: Column, shape: tuple[int, ...]) -> Column:
     return Column(column.values.T, column.unit) if column.values.shape == shape else column
 
@@ -90,9 +119,10 @@ def _other_images(file: FitsFile, key: int) -> dict[str, Column]:
     version = file.hdul[key].ver
     others = [i for i in range(len(file.hdul)) if i != key and has_axes(file, i)]
     for i in sorted(others, key=lambda i: file.hdul[i].ver != version):
-        plain = hdu_name(file, i) if i else ""
-        name = plain if plain and plain not in images else f"hdu {i} {plain}".strip()
-        values = _flat(file.image(i, plain or f"image of HDU {i}"))
+        plain, name = hdu_name(file, i), str(_image_name(file, i))
+        if file.hdul[i].ver == version and plain not in images and i:
+            name = plain or name  # of several of one name, that of the version of the flux has it
+        values = _flat(file.image(i, name))
         images[name] = Column(values, file.header(i).get("BUNIT"))
     return images
 
