@@ -1,6 +1,7 @@
 """Wavelengths from elsewhere: given as a Quantity, or in a file of their own."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,9 @@ def _in_fits(file: FitsFile) -> tuple[str, Column]:
 
 
 def _in_text(options: ReadOptions) -> tuple[str, Column]:
-    columns = read_text(options.path, options)
+    # With wavelengths given, a column of numbers without a name is no wavelength that must have
+    # flux beside it.
+    columns = read_text(options.path, replace(options, columns=None, wavelength=1 * u.AA))
     if list(columns) == ["pos"]:  # GaiaXPy's sampling, all of it in one cell
         words = NUMBER.findall(" ".join(map(str, columns["pos"].values)))
         return "pos", Column(np.array(words, dtype=float), "nm")

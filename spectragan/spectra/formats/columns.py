@@ -167,11 +167,8 @@ def _per_row(columns: dict[str, Column], roles: dict[str, str], role: str) -> np
 def note_unused(columns: dict[str, Column], roles: dict[str, str], options: ReadOptions) -> None:
     """Name what is as long as the flux and isn't used: errors or masks may be among it."""
     shape = columns[roles["flux"]].values.shape
-    unused = [
-        name
-        for name, column in columns.items()
-        if name not in roles.values() and column.values.shape == shape
-    ]
+    used = {name for role, name in roles.items() if role != "snr"}  # read per star, not per pixel
+    unused = [n for n, column in columns.items() if n not in used and column.values.shape == shape]
     if unused:
         options.note(UnusedDataWarning, ", ".join(map(repr, unused[:8])))
 

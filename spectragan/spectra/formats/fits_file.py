@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -14,6 +15,7 @@ import numpy as np
 from astropy.io import fits
 
 from spectragan.spectra.formats.pixels import FileProblem, first_line
+from spectragan.spectra.formats.plain_images import PlainImages
 
 AGAIN = "download or copy it again"
 KNOWN_HDUS = (
@@ -28,17 +30,32 @@ class FitsFile:
 
     Parameters
     ----------
-    hdul : astropy.io.fits.HDUList
-        Open, without memory map.
+    stream : file
+        Open for reading bytes, uncompressed.
     size : int
         Bytes of the (uncompressed) file.
     checksum : bool, default=True
         Compare data with its DATASUM where there is one.
     """
 
-    def __init__(self, hdul: Any, size: int, checksum: bool = True) -> None:
-        self.hdul, self.size, self.checksum = hdul, size, checksum
+    def __init__(self, stream: BinaryIO, size: int, checksum: bool = True) -> None:
+        self.stream, self.size, self.checksum = stream, size, checksum
+        self.plain = PlainImages(stream)
         self.notes: list[str] = []  # what was assumed while data were read
+
+    @cached_property
+    def hdul(self) -> Any:
+        """All HDUs, through astropy, opened without memory map when the first is asked for."""
+        self.stream.seek(0)
+        try:
+            return fits.open(self.stream, memmap=False)
+        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+            raise _damaged(error) from error
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "hdul" in vars(self):
+            self.hdul.close()
 
     def hdu(self, key: int | str) -> Any:
         """Return one HDU by number or name, or None."""
@@ -51,11 +68,17 @@ class FitsFile:
 
     def header(self, key: int | str = 0) -> Any:
         """Return the header of one HDU; empty if there is no such HDU."""
+        plain = self.plain.get(key)
+        if plain is not None:
+            return plain.header
         hdu = self.hdu(key)
         return fits.Header() if hdu is None else hdu.header
 
     def is_image(self, key: int | str, *, ndim: tuple[int, ...] = (1, 2)) -> bool:
         """Tell whether an HDU is an image with data of so many dimensions."""
+        plain = self.plain.get(key)
+        if plain is not None:
+            return len(plain.shape) in ndim
         hdu = self.hdu(key)
         return bool(hdu is not None and hdu.is_image and hdu.header.get("NAXIS") in ndim)
 
@@ -68,6 +91,11 @@ class FitsFile:
 
     def image(self, key: int | str, what: str) -> np.ndarray:
         """Return the data of an image; `what` names it in messages."""
+        plain = self.plain.get(key)
+        if plain is not None and plain.shape:
+            if plain.end > self.size:
+                raise FileProblem(CUT)
+            return self.plain.data(plain)
         hdu = self.hdu(key)
         if hdu is None or not hdu.is_image or not hdu.header.get("NAXIS"):
             raise FileProblem(
@@ -181,16 +209,13 @@ def _damaged(error: Exception) -> FileProblem:
 def open_fits(path: Path, checksum: bool = True) -> Iterator[FitsFile]:
     """Open a FITS file, compressed with gzip or not."""
     with path.open("rb") as stream:  # astropy would leave a damaged file open
-        source, size = _source(stream, path)
+        file = FitsFile(*_source(stream, path), checksum)
         try:
-            hdul = fits.open(source, memmap=False)
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+            yield file
+        except fits.VerifyError as error:  # a header card, which may be asked for anywhere
             raise _damaged(error) from error
-        with hdul:
-            try:
-                yield FitsFile(hdul, size, checksum)
-            except fits.VerifyError as error:  # a header card, which may be asked for anywhere
-                raise _damaged(error) from error
+        finally:
+            file.close()
 
 
 def _source(stream: BinaryIO, path: Path) -> tuple[BinaryIO, int]:

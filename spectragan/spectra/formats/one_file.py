@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
+
 from spectragan.exceptions import FileAssumptionWarning
 from spectragan.spectra.axis import ascending_angstrom, same_axis
 from spectragan.spectra.container import Spectra
@@ -52,17 +54,19 @@ def _on_grid(spectra: Spectra, options: ReadOptions) -> Spectra:
     grid = options.wavelength if options.grid is None else options.grid
     if grid is None or same_axis(ascending_angstrom(grid), spectra.wavelength):
         return spectra
-    try:
-        resampled = Resampler(grid).fit_transform(spectra)
-    except (ValueError, TypeError) as error:
-        raise FileProblem(f"it can't be resampled: {first_line(error)}") from error
     assert spectra.wavelength is not None  # every format gives an axis
-    if not (resampled.ivar > 0).any():
+    own, new = spectra.wavelength.value, grid.to_value(u.AA, u.spectral())
+    if new.max() < own[0] or new.min() > own[-1]:
         raise FileProblem(
-            f"its wavelengths must reach the grid; got {spectra.wavelength[0]:.6g} to "
-            f"{spectra.wavelength[-1]:.6g}; leave it out, or pass another grid."
+            f"its wavelengths must reach the grid; got {own[0]:.6g}-{own[-1]:.6g} Angstrom; leave "
+            "it out, or pass another grid."
         )
-    return resampled
+    try:
+        return Resampler(grid).fit_transform(spectra)
+    except (ValueError, TypeError) as error:
+        raise FileProblem(
+            f"it can't be resampled ({first_line(error)}); check the grid."
+        ) from error
 
 
 def _check_arm(options: ReadOptions, format_name: str) -> None:

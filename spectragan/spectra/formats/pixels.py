@@ -248,22 +248,28 @@ def check_possible(axis: u.Quantity, medium: str | None) -> None:
     if axis.ndim != 1 or axis.size < 2 or not axis.unit.is_equivalent(u.AA, u.spectral()):
         return  # `Spectra` says what is wrong
     with np.errstate(all="ignore"):
-        values = axis.to_value(u.AA, u.spectral()).astype(float)
-        step = np.median(np.abs(np.diff(values))) / np.median(np.abs(values))
-        undone = (10.0**axis.value * axis.unit, np.exp(axis.value) * axis.unit)
-    if not (np.isfinite(values).all() and values.min() > 0):
+        values = axis.to_value(u.AA, u.spectral())
+    low, high = float(values.min()), float(values.max())
+    if not (low > 0 and high < np.inf):
         return
-    got = f"{values.min():.6g}-{values.max():.6g} Angstrom"
-    if values.max() < SHORTEST and (step < TINY_STEP or any(map(is_optical, undone))):
+    got = f"{low:.6g}-{high:.6g} Angstrom"
+    if high < SHORTEST and _looks_like_logarithms(axis, values):
         raise FileProblem(
             f"its wavelengths must be possible ones; got {got}, which look like logarithms; pass "
             "wavelength_unit='log10(Angstrom)' or 'ln(Angstrom)' if they are, or `wavelength`."
         )
-    if medium == "air" and values.min() < SHORTEST_IN_AIR:
+    if medium == "air" and low < SHORTEST_IN_AIR:
         raise FileProblem(
             f"wavelengths in air must be at least {SHORTEST_IN_AIR:.0f} Angstrom, below which they "
             f"are given in vacuum; got {got}; pass `wavelength` with the right ones."
         )
+
+
+def _looks_like_logarithms(axis: u.Quantity, values: np.ndarray) -> bool:
+    step = np.median(np.abs(np.diff(values.astype(float)))) / np.median(values)
+    with np.errstate(all="ignore"):
+        undone = (10.0**axis.value * axis.unit, np.exp(axis.value) * axis.unit)
+    return bool(step < TINY_STEP) or any(map(is_optical, undone))
 
 
 def row_meta(
