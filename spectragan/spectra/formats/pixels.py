@@ -1,5 +1,6 @@
 """What readers are told, and what they return: pixels to `Spectra`, or why a file can't be read."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -84,9 +85,9 @@ class FileProblem(Exception):
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error from below says, short enough for one sentence."""
+    """Return the first sentence of what an error from below says, short enough for a clause."""
     text = str(error).strip() or "no message"
-    line = " ".join(text.splitlines()[0].split())
+    line = re.split(r"[.!?] (?=[A-Z])", " ".join(text.splitlines()[0].split()))[0]
     return line if len(line) <= 120 else f"{line[:117]}..."
 
 
