@@ -10,6 +10,7 @@ __all__ = [
     "ContinuumWarning",
     "DomainScaleWarning",
     "FewSpectraWarning",
+    "FileAssumptionWarning",
     "GridMismatchError",
     "LabelExtrapolationWarning",
     "LabelMismatchWarning",
@@ -24,6 +25,7 @@ __all__ = [
     "SubspaceTruncationWarning",
     "SwappedDomainsWarning",
     "TrainingHealthWarning",
+    "UnusedDataWarning",
     "VelocityWarning",
 ]
 
@@ -111,6 +113,14 @@ class ModelFileError(ValueError):
 
 class SkippedFileWarning(SpectraganWarning):
     """Some files can't be read and are left out; ask for the table of them."""
+
+
+class FileAssumptionWarning(SpectraganWarning):
+    """A file leaves something open that was assumed; the message says what, and how to say it."""
+
+
+class UnusedDataWarning(SpectraganWarning):
+    """Parts of a file are as long as the flux and aren't used; the message names them."""
 
 
 class SpectrumFileError(ValueError):

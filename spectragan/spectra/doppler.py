@@ -39,6 +39,12 @@ def doppler_factor(beta: np.ndarray) -> np.ndarray:
     return np.sqrt((1 + beta) / (1 - beta))
 
 
+def redshift_velocity(redshift: Any) -> np.ndarray:
+    """Return the velocity in km/s of a redshift: the inverse of `doppler_factor`, not c z."""
+    squared = (1 + np.asarray(redshift, dtype=float)) ** 2
+    return const.c.to_value(KMS) * (squared - 1) / (squared + 1)
+
+
 def row_speed_ratios(velocity: Any, spectra: Spectra, name: str) -> np.ndarray:
     """Return velocities over the speed of light, one per spectrum.
 

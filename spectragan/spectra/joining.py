@@ -89,7 +89,7 @@ def concatenate(parts: Sequence[Spectra]) -> Spectra:
     first = parts[0]
     for i, part in enumerate(parts[1:], start=1):
         check_same_grid(first, part, names=("parts[0]", f"parts[{i}]"))
-    scaled = [_scaled(part, _unit_factor(part, first)) for part in parts]
+    scaled = [in_unit_of(part, first) for part in parts]
     meta = join_meta([part.meta for part in parts], [len(part) for part in parts])
     medium = next((part.medium for part in parts if part.medium), None)
     joined = first._rebuild(
@@ -100,6 +100,11 @@ def concatenate(parts: Sequence[Spectra]) -> Spectra:
     )
     joined._medium = medium
     return joined
+
+
+def in_unit_of(part: Spectra, first: Spectra) -> tuple[np.ndarray, np.ndarray]:
+    """Return flux and ivar of `part` in the unit of `first`, in float64 where float32 is short."""
+    return _scaled(part, _unit_factor(part, first))
 
 
 def _unit_factor(part: Spectra, first: Spectra) -> float:

@@ -2,11 +2,13 @@
 
 import os
 import warnings
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from glob import glob, has_magic
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,24 +18,30 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 
 from spectragan.exceptions import (
-    GridMismatchError,
     NaNFluxWarning,
     SkippedFileWarning,
     SpectrumFileError,
+    UnusedDataWarning,
 )
 from spectragan.rules import VERBOSE, check, count, one_of
 from spectragan.spectra.checks import MEDIUM
 from spectragan.spectra.container import Spectra
+from spectragan.spectra.formats.axis_file import given_axis
+from spectragan.spectra.formats.joined import JoinedFiles
 from spectragan.spectra.formats.one_file import KNOWN, read_file
 from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line
 from spectragan.spectra.formats.registry import named, nearest
-from spectragan.spectra.joining import concatenate, grid_difference
+from spectragan.spectra.formats.roles import ROLES
+from spectragan.spectra.formats.units import given_axis_unit
 from spectragan.spectra.summary import progress_bar
 
 ERRORS = one_of("raise", "skip", remedy="skip reads the files that can be read")
+MASK = one_of("bad", "good", "ignore", None, remedy="say what a value other than 0 means")
 Paths = str | os.PathLike[str] | Iterable[str | os.PathLike[str]]
 # What one file gives: its spectra and the number of NaN that no mask announces, or why not.
 Outcome = tuple[Spectra, int] | SpectrumFileError
+# Files read ahead of the one that is joined, times `n_jobs`: all that memory holds twice.
+AHEAD = 4
 
 
 def read_spectra(
@@ -47,6 +55,10 @@ def read_spectra(
     medium: str | None = None,
     wavelength_unit: Any = None,
     flux_unit: Any = None,
+    wavelength: Any = None,
+    grid: Any = None,
+    columns: Any = None,
+    mask: str | None = None,
     checksum: bool = True,
     n_jobs: int = 4,
     verbose: int = 1,
@@ -60,8 +72,8 @@ def read_spectra(
         several of both. Files may be compressed with gzip.
     format : str, default=None
         None recognises each file by its content. Else "apStar", "aspcapStar", "apVisit", "mwm",
-        "SDSS", "LAMOST", "GALAH", "DESI", "Gaia XP", "FITS", "table", or the name of a loader of
-        specutils.
+        "SDSS", "spSpec", "LAMOST", "GALAH", "DESI", "OneSpec", "Gaia XP", "FITS", "table", or the
+        name of a loader of specutils.
     errors : {"raise", "skip"}, default="raise"
         What to do with a file that can't be read.
     return_skipped : bool, default=False
@@ -70,13 +82,28 @@ def read_spectra(
         Read also the visits of a star where a file has them behind the combined spectrum (apStar).
         It changes nothing in files of other formats.
     arm : str, default=None
-        Which part of files that hold several grids: "b", "r" or "z" (DESI), "boss" or "apogee"
-        (mwm). Other formats have no parts, and must be read with None.
+        Which part of files that hold several grids: "b", "r" or "z" (DESI), "b" or "r" (LAMOST of
+        medium resolution), "boss" or "apogee" (mwm). Other formats have no
+        parts, and must be read with None.
     medium : {"air", "vacuum"}, default=None
         What the wavelengths of "FITS" and "table" were measured in, if the files don't say.
     wavelength_unit, flux_unit : str or astropy.units.UnitBase, default=None
         Units of "FITS", "table" and "Gaia XP", for files that don't say, or say wrong. Errors that
-        are labelled like the flux are then in `flux_unit`, too.
+        are labelled like the flux are then in `flux_unit`, too. Logarithms of wavelengths are said
+        as "log10(Angstrom)" or "ln(Angstrom)".
+    wavelength : Quantity of shape (n_pixels,), or path, default=None
+        The wavelengths of files that have none: models keep them in a file of their own. What has
+        other wavelengths is resampled onto these.
+    grid : Quantity of shape (n_new_pixels,), or path, default=None
+        Wavelengths to resample all spectra onto, where every file has a grid of its own; flux is
+        conserved, and masks and errors follow it, see `Resampler`.
+    columns : sequence of str, or dict, default=None
+        What the columns of a "table" or "FITS" table are, where they have other names or none:
+        names in their order, as ("wavelength", "flux", "error"), or a column for each role, as
+        {"wavelength": "x", "flux": "f1", "error": 2}. Of image HDUs, too: {"flux": 0, "error": 1}.
+    mask : {"bad", "good", "ignore"}, default=None
+        What a value other than 0 means in masks of "FITS" and "table". None takes it for bad, and
+        asks if most pixels would be.
     checksum : bool, default=True
         Refuse data that don't match the checksum (DATASUM) of their file.
     n_jobs : int, default=4
@@ -108,6 +135,10 @@ def read_spectra(
         If files were skipped.
     NaNFluxWarning
         If flux is NaN where no mask says so; such pixels get ivar 0.
+    UnusedDataWarning
+        If something is as long as the flux and isn't used.
+    FileAssumptionWarning
+        If a file leaves something open, such as the names of its columns.
 
     See Also
     --------
@@ -137,17 +168,48 @@ def read_spectra(
     check(errors, "errors", ERRORS)
     check(verbose, "verbose", VERBOSE)
     check(medium, "medium", MEDIUM)
+    check(mask, "mask", MASK)
+    _check_columns(columns)
     options = ReadOptions(
-        Path(), visits, arm, medium, _unit(wavelength_unit), _unit(flux_unit), checksum
+        path=Path(),
+        visits=visits,
+        arm=arm,
+        medium=medium,
+        wavelength_unit=given_axis_unit(wavelength_unit),
+        flux_unit=_unit(flux_unit),
+        checksum=checksum,
+        columns=columns,
+        mask=mask,
     )
-    files = find_files(paths)
-    jobs = [(replace(options, path=path), format) for path in files]
-    results, failures = _collect(jobs, errors, check(n_jobs, "n_jobs", count()), verbose)
-    if not results:
+    axes = [given_axis(x, n, options) for x, n in ((wavelength, "wavelength"), (grid, "grid"))]
+    options = replace(options, wavelength=axes[0], grid=axes[1])
+    jobs = [(options.of(path), format) for path in find_files(paths)]
+    joined, lost, failures = _collect(jobs, errors, check(n_jobs, "n_jobs", count()), verbose)
+    if joined.first is None:
         raise failures[0][1]
-    _report(failures, len(files), [(path, n) for path, (_, n) in results if n])
-    spectra = _join([(path, part) for path, (part, _) in results])
+    _report(failures, len(jobs), lost)
+    _report_notes([job_options for job_options, _ in jobs])
+    spectra = joined.spectra()
     return (spectra, _skipped_table(failures)) if return_skipped else spectra
+
+
+def _check_columns(columns: Any) -> None:
+    if columns is None:
+        return
+    if isinstance(columns, Mapping):
+        wrong = [role for role in columns if role not in ROLES]
+        if wrong:
+            raise ValueError(
+                f"the keys of `columns` must be among {', '.join(ROLES)}; got {wrong[0]!r}; "
+                "correct it."
+            )
+        return
+    words = not isinstance(columns, str) and isinstance(columns, Sequence)
+    if not words or not all(name is None or isinstance(name, str) for name in columns):
+        raise TypeError(
+            "`columns` must be a list of names, or a dict of roles; got "
+            f"{columns!r}; write for example ('wavelength', 'flux', 'error')."
+        )
 
 
 def _check_format(format: str | None) -> None:
@@ -204,20 +266,21 @@ def _expand(text: Any) -> list[Path]:
     return files
 
 
-def _collect(jobs, errors, n_jobs, verbose) -> tuple[list, list]:
-    """Return what could be read and what could not, each with its path, in order."""
-    results, failures = [], []
+def _collect(jobs, errors, n_jobs, verbose) -> tuple[JoinedFiles, list, list]:
+    """Return what could be read, where flux was lost, and what could not be read, in order."""
+    joined, lost, failures = JoinedFiles(len(jobs)), [], []
     # Only astropy's own warnings are silenced: what is wrong with a file is said by the errors.
     with warnings.catch_warnings(), closing(_outcomes(jobs, n_jobs, verbose)) as outcomes:
         warnings.simplefilter("ignore", AstropyWarning)
         for (options, _), outcome in zip(jobs, outcomes, strict=True):
             if not isinstance(outcome, SpectrumFileError):
-                results.append((options.path, outcome))
+                joined.add(options.path, outcome[0])
+                lost += [(options.path, outcome[1])] * bool(outcome[1])
             elif errors == "raise":
                 raise outcome
             else:
                 failures.append((options.path, outcome))
-    return results, failures
+    return joined, lost, failures
 
 
 def _outcomes(jobs, n_jobs: int, verbose: int) -> Generator[Outcome, None, None]:
@@ -233,8 +296,14 @@ def _in_order(jobs, n_jobs: int) -> Iterator[Outcome]:
         yield from map(_read_one, jobs)
         return
     pool = ThreadPoolExecutor(n_jobs)
+    todo = iter(jobs)
+    running: deque[Future[Outcome]] = deque()
     try:
-        yield from pool.map(_read_one, jobs)
+        for job in islice(todo, AHEAD * n_jobs):
+            running.append(pool.submit(_read_one, job))
+        while running:
+            yield running.popleft().result()
+            running.extend(pool.submit(_read_one, job) for job in islice(todo, 1))
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -277,21 +346,26 @@ def _report(failures: list, n_files: int, lost: list[tuple[Path, int]]) -> None:
         )
 
 
-def _join(parts: list[tuple[Path, Spectra]]) -> Spectra:
-    first_path, first = parts[0]
-    for path, part in parts[1:]:
-        difference = grid_difference(first, part)
-        if difference is not None:
-            raise GridMismatchError(
-                f"`{first_path}` and `{path}` must be on one wavelength grid; got {difference}; "
-                "read the files of each grid apart and resample them onto one."
-            )
-        if not part.unit.is_equivalent(first.unit):
-            raise SpectrumFileError(
-                f"`{path}`: its flux unit must convert to that of `{first_path}`, "
-                f"{str(first.unit)!r}; got {str(part.unit)!r}; pass flux_unit, or normalise both."
-            )
-    return first if len(parts) == 1 else concatenate([part for _, part in parts])
+def _report_notes(files: list[ReadOptions]) -> None:
+    """Say once for each kind what a user should know of the files."""
+    unused = [(o.path, n.text) for o in files for n in o.notes if n.category is UnusedDataWarning]
+    if unused:
+        names = list(dict.fromkeys(name for _, text in unused for name in text.split(", ")))
+        warnings.warn(
+            f"{len(unused)} files, the first is `{unused[0][0]}`, have data as long as the flux "
+            f"that aren't used: {', '.join(names[:12])}; pass `columns` if they are errors or a "
+            "mask.",
+            UnusedDataWarning,
+            stacklevel=3,
+        )
+    others = [(o.path, n) for o in files for n in o.notes if n.category is not UnusedDataWarning]
+    for note in dict.fromkeys(note for _, note in others):
+        paths = [path for path, other in others if other == note]
+        warnings.warn(
+            f"{len(paths)} files, the first is `{paths[0]}`: {note.text}.",
+            note.category,
+            stacklevel=3,
+        )
 
 
 def _skipped_table(failures: list[tuple[Path, SpectrumFileError]]) -> Table:

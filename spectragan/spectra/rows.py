@@ -5,6 +5,10 @@ from typing import Any
 
 import numpy as np
 
+# What a specutils spectrum says of its own velocity travels here, in km/s: steps that keep the
+# frame keep it, and a shift to rest makes it 0.
+RADIAL_VELOCITY_KEY = "spectragan_radial_velocity"
+
 
 def row_index(key: Any, n_rows: int) -> slice | np.ndarray:
     """Return a slice or an integer array for an index of rows.

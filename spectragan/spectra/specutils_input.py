@@ -17,6 +17,9 @@ from spectragan.spectra.specutils_words import (
     merge_meta,
     pop_words,
     split_meta,
+    velocities_of,
+    wcs_medium,
+    with_velocities,
 )
 
 
@@ -63,7 +66,10 @@ def _from_list(spectra: Sequence[Any]) -> Spectra:
     errors = [s.uncertainty for s in spectra]
     given = [None if e is None else e.array for e in errors]
     meta = merge_meta([s.meta for s in spectra])
-    return _checked(flux, first.spectral_axis, ivar, (errors, given), meta, unit)
+    velocities = np.concatenate([velocities_of(s.spectral_axis, 1) for s in spectra])
+    meta = with_velocities(meta, velocities)
+    medium = wcs_medium(first.wcs)
+    return _checked(flux, first.spectral_axis, ivar, (errors, given), meta, unit, medium)
 
 
 def _check_list(spectra: Sequence[Any]) -> None:
@@ -113,7 +119,9 @@ def _from_spectrum(x: Any) -> Spectra:
     errors = None if x.uncertainty is None else rows(x.uncertainty.array)
     flux, mask = rows(x.data), None if x.mask is None else rows(x.mask)
     meta = split_meta(x.meta, len(flux)) if stacked else merge_meta([x.meta])
-    return _from_stack(flux, x.spectral_axis, x.uncertainty, errors, mask, meta, x.unit)
+    meta = with_velocities(meta, velocities_of(x.spectral_axis, len(flux)))
+    parts = flux, x.spectral_axis, x.uncertainty, errors, mask, meta, x.unit
+    return _from_stack(*parts, wcs_medium(x.wcs))
 
 
 def _from_collection(x: Any) -> Spectra:
@@ -133,10 +141,12 @@ def _from_collection(x: Any) -> Spectra:
     n_rows = len(x.flux)
     is_list = isinstance(x.meta, list | tuple)
     meta = merge_meta(list(x.meta)) if is_list else split_meta(x.meta or {}, n_rows)
+    velocities = np.concatenate([velocities_of(axis, 1) for axis in axes])
+    meta = with_velocities(meta, velocities)
     return _from_stack(x.flux.value, axes[0], x.uncertainty, errors, x.mask, meta, x.flux.unit)
 
 
-def _from_stack(data, axis, uncertainty, errors, mask, meta, unit) -> Spectra:
+def _from_stack(data, axis, uncertainty, errors, mask, meta, unit, medium=None) -> Spectra:
     flux = native_float(data, "flux")
     ivar = None
     if uncertainty is not None or mask is not None:
@@ -144,10 +154,10 @@ def _from_stack(data, axis, uncertainty, errors, mask, meta, unit) -> Spectra:
         for i, row in enumerate(ivar):
             error_row = None if errors is None else errors[i]
             fill_ivar(row, uncertainty, error_row, None if mask is None else mask[i], factor)
-    return _checked(flux, axis, ivar, ([uncertainty] * len(flux), errors), meta, unit)
+    return _checked(flux, axis, ivar, ([uncertainty] * len(flux), errors), meta, unit, medium)
 
 
-def _checked(flux, axis, ivar, errors, meta, unit) -> Spectra:
+def _checked(flux, axis, ivar, errors, meta, unit, said=None) -> Spectra:
     """Make Spectra with a message about uncertainties, not about the ivar nobody passed."""
     uncertainties, given = errors
     if ivar is not None and not (all_finite(ivar) and ivar.min() >= 0):
@@ -162,4 +172,4 @@ def _checked(flux, axis, ivar, errors, meta, unit) -> Spectra:
     words, medium, meta = pop_words(meta, len(flux))
     noise = ["known" if e is not None else w for e, w in zip(uncertainties, words, strict=True)]
     plain = _plain_axis(axis)
-    return Spectra(u.Quantity(flux, unit, copy=False), plain, ivar, noise, medium, meta)
+    return Spectra(u.Quantity(flux, unit, copy=False), plain, ivar, noise, medium or said, meta)

@@ -4,15 +4,18 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
-from specutils import Spectrum, SpectrumCollection, SpectrumList
+from specutils import SpectralAxis, Spectrum, SpectrumCollection, SpectrumList
 
 from spectragan.rules import check, one_of
 from spectragan.spectra.axis import is_descending
 from spectragan.spectra.specutils_words import (
+    KMS,
     UNCERTAINTIES,
     row_metas,
+    row_velocities,
     shared_meta,
     uncertainty_name,
+    velocities_of,
 )
 
 
@@ -34,7 +37,8 @@ def to_specutils(
     uncertainty : {"std", "var", "ivar"}, default="std"
         Class of the uncertainties.
     template : Spectrum, default=None
-        A 1-D spectrum whose axis is used again if it is on the same grid.
+        A 1-D spectrum whose axis is used again if it is on the same grid, or a stack whose order
+        of axes a stack gets.
 
     Returns
     -------
@@ -54,15 +58,16 @@ def to_specutils(
 
 def _to_list(spectra: Any, name: str, template: Any) -> SpectrumList:
     flux, errors, mask = _given_order(spectra, name)
-    axis, wcs = _shared_axis(spectra, template)
+    velocities = row_velocities(spectra)
+    axes = {v: _shared_axis(spectra, template, v) for v in set(velocities.tolist())}
     cls, error_unit = _error_class(spectra, name)
     known, masked = (spectra.noise == "known").tolist(), np.any(mask, axis=1).tolist()
     unit = spectra.unit
     return SpectrumList(
         Spectrum(
             flux=u.Quantity(flux[i], unit, copy=False),
-            spectral_axis=axis,
-            wcs=wcs,
+            spectral_axis=axes[velocities[i]][0],
+            wcs=axes[velocities[i]][1],
             mask=mask[i] if masked[i] else None,
             uncertainty=cls(errors[i], unit=error_unit, copy=False) if known[i] else None,
             meta=meta,
@@ -72,15 +77,26 @@ def _to_list(spectra: Any, name: str, template: Any) -> SpectrumList:
 
 
 def _to_stacked(spectra: Any, name: str, template: Any) -> Any:
-    flux, errors, mask = _given_order(spectra, name)
+    (flux, errors, mask), index = _given_order(spectra, name), 1
+    if template is not None and template.data.ndim == 2 and template.spectral_axis_index == 0:
+        flux, errors, mask = (np.ascontiguousarray(array.T) for array in (flux, errors, mask))
+        index = 0
     return Spectrum(
         flux=u.Quantity(flux, spectra.unit, copy=False),
         spectral_axis=_any_axis(spectra),
-        spectral_axis_index=1,
+        spectral_axis_index=index,
         mask=mask if mask.any() else None,
         uncertainty=_one_uncertainty(spectra, name, errors),
         meta=shared_meta(spectra),
+        radial_velocity=_one_velocity(spectra),
     )
+
+
+def _one_velocity(spectra: Any) -> u.Quantity | None:
+    """Return the velocity of all rows, or one for each, or None where nobody gave any."""
+    velocities = row_velocities(spectra)
+    same = len(set(velocities.tolist())) == 1
+    return (velocities[0] if same else velocities) * KMS if velocities.any() else None
 
 
 def _to_collection(spectra: Any, name: str, template: Any) -> SpectrumCollection:
@@ -89,9 +105,13 @@ def _to_collection(spectra: Any, name: str, template: Any) -> SpectrumCollection
         raise ValueError(
             "a SpectrumCollection must have wavelengths; got spectra without; use kind='list'."
         )
+    axis = np.broadcast_to(_any_axis(spectra), flux.shape, subok=True)
+    velocity = _one_velocity(spectra)
+    if velocity is not None and velocity.isscalar:
+        axis = SpectralAxis(axis, radial_velocity=velocity)
     return SpectrumCollection(
         flux=u.Quantity(flux, spectra.unit, copy=False),
-        spectral_axis=np.broadcast_to(_any_axis(spectra), flux.shape, subok=True),
+        spectral_axis=axis,
         mask=mask if mask.any() else None,
         uncertainty=_one_uncertainty(spectra, name, errors),
         meta=list(row_metas(spectra)),
@@ -118,18 +138,20 @@ def _any_axis(spectra: Any) -> u.Quantity:
     return np.arange(spectra.shape[1]) * u.pix if axis is None else axis.copy()
 
 
-def _shared_axis(spectra: Any, template: Any) -> tuple[Any, Any]:
-    """Return an axis and a wcs that all spectra share: making them costs most of the time."""
+def _shared_axis(spectra: Any, template: Any, velocity: float) -> tuple[Any, Any]:
+    """Return an axis and a wcs that spectra of one velocity share: making them takes the time."""
     axis = _any_axis(spectra)
     if (
         template is not None
         and template.data.ndim == 1
         and template.spectral_axis.unit == axis.unit
+        and velocities_of(template.spectral_axis, 1)[0] == velocity
     ):
         old = template.spectral_axis
         if old.shape == axis.shape and np.array_equal(old.value, axis.value):
             return old, template.wcs
-    one = Spectrum(flux=np.ones(len(axis)) * spectra.unit, spectral_axis=axis)
+    given = {"radial_velocity": velocity * KMS} if velocity else {}
+    one = Spectrum(flux=np.ones(len(axis)) * spectra.unit, spectral_axis=axis, **given)
     return one.spectral_axis, one.wcs
 
 
@@ -174,7 +196,7 @@ def specutils_like(result: Any, x: Any, kind: str) -> Any:
     if kind == "collection":
         return to_specutils(result, "collection", uncertainty=name)
     if kind == "spectrum" and first.data.ndim == 2:
-        return to_specutils(result, "stacked", uncertainty=name)
+        return to_specutils(result, "stacked", uncertainty=name, template=first)
     made = to_specutils(result, "list", uncertainty=name, template=first)
     if kind == "spectrum" and len(made) == 1:
         return made[0]

@@ -8,10 +8,11 @@ import numpy as np
 from astropy.nddata import InverseVariance, StdDevUncertainty, VarianceUncertainty
 
 from spectragan.spectra.checks import to_unit
-from spectragan.spectra.rows import drop_absent, join_meta
+from spectragan.spectra.rows import RADIAL_VELOCITY_KEY, drop_absent, join_meta
 
 # What specutils has no place for travels under these keys, written only where it isn't the
 # default ("unknown" without uncertainty, no medium).
+KMS = u.km / u.s
 NOISE_KEY = "spectragan_noise"
 MEDIUM_KEY = "spectragan_medium"
 
@@ -38,6 +39,33 @@ def _is_per_row(value: Any, n_rows: int) -> bool:
     return (
         isinstance(value, list | tuple | np.ndarray) and np.ndim(value) > 0 and len(value) == n_rows
     )
+
+
+def velocities_of(axis: Any, n_rows: int) -> np.ndarray:
+    """Return the radial velocities in km/s that an axis of specutils says, 0 if it says none."""
+    said = getattr(axis, "radial_velocity", None)
+    if said is None:
+        return np.zeros(n_rows)
+    return np.nan_to_num(np.broadcast_to(np.ravel(said.to_value(KMS)), n_rows).astype(float))
+
+
+def with_velocities(meta: dict[str, Any] | None, velocities: np.ndarray) -> dict[str, Any] | None:
+    """Return meta with radial velocities, if there are any."""
+    return (meta or {}) | {RADIAL_VELOCITY_KEY: velocities} if velocities.any() else meta
+
+
+def row_velocities(spectra: Any) -> np.ndarray:
+    """Return the radial velocity in km/s that each spectrum carries; 0 where it carries none."""
+    said = (spectra.meta or {}).get(RADIAL_VELOCITY_KEY)
+    if said is None:
+        return np.zeros(len(spectra))
+    return np.array([0.0 if value is None else float(value) for value in said])
+
+
+def wcs_medium(wcs: Any) -> str | None:
+    """Return "air" if a FITS WCS says that its wavelengths are in air (AWAV), else None."""
+    types = getattr(getattr(wcs, "wcs", None), "ctype", ())
+    return "air" if any(str(word).upper().startswith("AWAV") for word in types) else None
 
 
 def pop_words(meta: dict[str, Any] | None, n_rows: int) -> tuple[list[str], str | None, Any]:
@@ -71,6 +99,7 @@ def _is_repeated(values: Any) -> bool:
 def _with_words(spectra: Any) -> dict[str, Any]:
     meta = spectra.meta or {}
     meta = {key: getattr(values, "iloc", values) for key, values in meta.items()}
+    meta.pop(RADIAL_VELOCITY_KEY, None)  # specutils has a place for it
     if (spectra.noise == "exact").any():
         meta[NOISE_KEY] = ["exact" if word == "exact" else None for word in spectra.noise]
     if spectra.medium:

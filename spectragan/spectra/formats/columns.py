@@ -1,139 +1,109 @@
-"""Tables with a column for wavelength and one for flux, and units as people write them."""
+"""Tables with a column for wavelength and one for flux: a pixel per row, or a spectrum per row."""
 
-import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 
-from spectragan.spectra.formats.fits_file import FitsFile
+from spectragan.exceptions import FileAssumptionWarning, UnusedDataWarning
+from spectragan.spectra.formats.axes import named_medium, spectral_axis
+from spectragan.spectra.formats.masks import bad_pixels
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
+from spectragan.spectra.formats.roles import ROLES, Column, find_role, log_in_name
+from spectragan.spectra.formats.units import flux_unit, parse_unit
 
-# Written in the headers of archives and of IRAF; "A" alone would be ampere.
-WORDS = {
-    "a": u.AA,
-    "aa": u.AA,
-    "ang": u.AA,
-    "angs": u.AA,
-    "angstrom": u.AA,
-    "angstroms": u.AA,
-    "ångström": u.AA,
-    "å": u.AA,
-    "nanometer": u.nm,
-    "nanometers": u.nm,
-    "nanometre": u.nm,
-    "nanometres": u.nm,
-    "micron": u.um,
-    "microns": u.um,
-    "micrometer": u.um,
-    "micrometers": u.um,
-    "um": u.um,
-    "µm": u.um,
-    "hertz": u.Hz,
-    "counts": u.count,
-}
-ANGSTROM_IN_FLUX = re.compile(r"(?<![A-Za-z])(A|Ang|ang|AA|Angstroms|angstroms)(?![A-Za-z])")
-NOTHING = {"", "none", "arbitrary", "relative", "normalized", "normalised", "dimensionless", "1"}
-
-
-def parse_unit(text: Any, name: str) -> u.UnitBase | None:
-    """Return the unit that a header names, or None if it names none."""
-    word = str(text or "").strip()
-    if word.lower() in NOTHING:
-        return None
-    if word.lower() in WORDS:
-        return WORDS[word.lower()]
-    for candidate in (ANGSTROM_IN_FLUX.sub("Angstrom", word), word):
-        try:
-            return u.Unit(candidate)
-        except (ValueError, TypeError):
-            continue
-    can_be_given = name in ("wavelength", "flux")
-    remedy = f"pass {name}_unit to say what it is" if can_be_given else "correct it in the file"
-    raise FileProblem(
-        f"the unit of the {name} must be one that astropy reads; got {word!r}; {remedy}."
-    )
-
-
-def wavelength_unit(text: Any, given: u.UnitBase | None) -> u.UnitBase:
-    """Return the unit of wavelengths, from the file or as given; without one they mean nothing."""
-    unit = given if given is not None else parse_unit(text, "wavelength")
-    if unit is None:
-        raise FileProblem(
-            "its wavelengths must have a unit; got none; pass for example wavelength_unit='nm'."
-        )
-    return unit
-
-
-def without_log(text: Any) -> tuple[str, bool]:
-    """Return a unit without the logarithm around it, as in "log10(Angstrom)", and if it had one."""
-    word = str(text or "").strip()
-    inner = re.sub(r"^(log(10)?|dex)[\W_]*", "", word, flags=re.IGNORECASE)
-    return (word, False) if inner == word else (re.sub(r"\W+$", "", inner), True)
-
-
-# What columns are called, in small letters, most telling first.
-WAVELENGTH = [
-    *("wavelength", "wave", "wavelengths", "lambda", "lam", "wl", "wvl", "spectral_axis"),
-    *("loglam", "log_lambda", "frequency", "freq", "nu", "wavenumber", "wavenum", "energy"),
-]
-FLUX = ["flux", "fluxes", "flux_density", "flam", "f_lambda", "fnu", "intensity", "spectrum"]
-IVAR = ["ivar", "invvar", "inverse_variance", "flux_ivar"]
-VARIANCE = ["variance", "var", "flux_variance", "flux_var"]
-ERROR = [
-    *("flux_error", "error", "err", "flux_err", "fluxerr", "e_flux", "eflux", "sigma", "std"),
-    *("stddev", "flux_sigma", "uncertainty", "flux_uncertainty", "unc", "flux_unc", "errs"),
-    *("errors", "noise"),
-]
-MASK = ["mask", "bad", "badpix", "bad_pixel", "dq"]
-IDENTITY = ["source_id", "targetid", "object_id", "id", "name", "object"]
-LOGARITHMIC = {"loglam", "log_lambda"}
-
-
-@dataclass(frozen=True)
-class Column:
-    """Values of one column, and its unit as it is written (None: not given)."""
-
-    values: np.ndarray
-    unit: Any = None
-
-
-def split_unit(heading: str) -> tuple[str, str | None]:
-    """Return name and unit of a heading such as "Wavelength [nm]" or "flux (Jy)"."""
-    match = re.fullmatch(r"(.+?)\s*[\[(]([^\[\]]*)[\])]", heading.strip())
-    return (match[1].lower(), match[2]) if match else (heading.strip().lower(), None)
-
-
-def find(columns: dict[str, Column], names: list[str]) -> str | None:
-    """Return the first of some names that is a column, or None."""
-    return next((name for name in names if name in columns), None)
+# Where columns have no names: what a third one must be of flux to pass for its errors.
+ERROR_OF_FLUX = (1e-6, 1.0)
 
 
 def is_spectrum(columns: dict[str, Column]) -> bool:
     """Tell whether a table has wavelengths and flux."""
-    return find(columns, WAVELENGTH) is not None and find(columns, FLUX) is not None
+    return all(find_role(columns, role) is not None for role in ("wavelength", "flux"))
 
 
-def read_columns(columns: dict[str, Column], options: ReadOptions) -> Pixels:
-    """Return the spectra of a table: a pixel per row, or a spectrum per row."""
-    wave, flux = find(columns, WAVELENGTH), find(columns, FLUX)
-    if wave is None or flux is None:
+def assign(columns: dict[str, Column], options: ReadOptions) -> dict[str, str]:
+    """Return which column has which role: as the caller says, else as the file says.
+
+    Raises
+    ------
+    FileProblem
+        If there is no flux, or no wavelength and no `wavelength` either.
+    """
+    if isinstance(options.columns, Mapping):
+        roles: dict[str, str | None] = {
+            role: _chosen(columns, name) for role, name in options.columns.items()
+        }
+    else:
+        flux = find_role(columns, "flux")
+        roles = {"wavelength": find_role(columns, "wavelength"), "flux": flux}
+        rest = [role for role in ROLES if role not in roles] if flux is not None else []
+        roles |= {role: find_role(columns, role, flux) for role in rest}
+    found = {role: name for role, name in roles.items() if name is not None}
+    missing = [role for role in ("wavelength", "flux") if role not in found]
+    if missing == ["wavelength"] and options.wavelength is not None:
+        return found
+    if missing:
         raise FileProblem(
             "it must have columns such as 'wavelength' and 'flux'; got "
-            f"{', '.join(map(repr, list(columns)[:8])) or 'none'}; rename its columns."
+            f"{', '.join(map(repr, list(columns)[:8])) or 'none'}; rename its columns, or pass "
+            "for example columns={'wavelength': 'x', 'flux': 'y'}."
         )
-    said = columns[flux].unit
-    unit = flux_unit(said, options)
-    identity = find(columns, IDENTITY)
-    n_dim = columns[flux].values.ndim
+    return found
+
+
+def _chosen(columns: dict[str, Column], name: Any) -> str:
+    """Return the name of a column that the caller names, or numbers from 0."""
+    names = list(columns)
+    if isinstance(name, int) and -len(names) <= name < len(names):
+        return names[name]
+    if isinstance(name, str) and name.strip().lower() in columns:
+        return name.strip().lower()
+    raise FileProblem(
+        f"`columns` must name columns that the file has; got {name!r}; choose from "
+        f"{', '.join(map(repr, names[:8]))}."
+    )
+
+
+def read_columns(
+    columns: dict[str, Column],
+    options: ReadOptions,
+    *,
+    medium: str | None = None,
+    name: str | None = None,
+) -> Pixels:
+    """Return the spectra of a table: a pixel per row, or a spectrum per row.
+
+    Parameters
+    ----------
+    columns : dict of Column
+        By their names in small letters.
+    options : ReadOptions
+        What the caller says.
+    medium : {"air", "vacuum"}, default=None
+        What the header of the table says.
+    name : str, default=None
+        Name of the star in the header.
+    """
+    roles = assign(columns, options)
+    flux, wave = columns[roles["flux"]], roles.get("wavelength")
+    unit = flux_unit(flux.unit, options)
+    overruled = flux.unit if options.flux_unit else None
+    errors = read_errors(columns, roles, unit, overruled)
+    axis, said = options.wavelength, None
+    if wave is not None:
+        axis = _axis(columns[wave], wave, options)
+        said = _column_medium(columns, wave)
+    note_unused(columns, roles, options)
     return Pixels(
-        columns[flux].values,
-        _axis(columns[wave], wave, options),
-        bad=read_mask(columns),
+        flux.values,
+        axis,
+        bad=read_mask(columns, roles, errors, options),
         unit=unit,
-        ids=list(columns[identity].values) if identity and n_dim == 2 else None,
-        **read_errors(columns, unit, said if options.flux_unit else None),
+        medium=said or medium,
+        ids=_identities(columns, roles, name),
+        snr=_per_row(columns, roles, "snr"),
+        **errors,
     )
 
 
@@ -144,53 +114,90 @@ def _axis(column: Column, name: str, options: ReadOptions) -> u.Quantity:
             f"the column {name!r} must hold numbers; got dtype {values.dtype}; "
             "check that every line is whole."
         )
-    if values.ndim == 2:
-        if not np.isfinite(values).all():
-            raise FileProblem(
-                f"the column {name!r} must hold finite and positive wavelengths; got "
-                f"{np.count_nonzero(~np.isfinite(values))} that are NaN or infinite; leave these "
-                "pixels out, or give each its wavelength."
-            )
-        if (values != values[:1]).any():
-            raise FileProblem(
-                "all of its spectra must be on one grid; got rows with different wavelengths; "
-                "resample them first."
-            )
-        values = values[0]
-    if name in LOGARITHMIC:
-        with np.errstate(over="ignore"):
-            text, _ = without_log(column.unit)
-            unit = options.wavelength_unit or parse_unit(text, "wavelength") or u.AA
-            return 10.0 ** values.astype(float) * unit
-    return values * wavelength_unit(column.unit, options.wavelength_unit)
+    log = log_in_name(name)
+    default = u.AA if log else None
+    return spectral_axis(one_grid(values, name), column.unit, options, log, default)
 
 
-def flux_unit(said: Any, options: ReadOptions) -> u.UnitBase:
-    """Return the unit of flux: what the caller says, else what the file says, else none."""
-    return options.flux_unit or parse_unit(said, "flux") or u.dimensionless_unscaled
+def one_grid(values: np.ndarray, name: str) -> np.ndarray:
+    """Return the wavelengths that all rows share, or raise."""
+    if values.ndim < 2:
+        return values
+    if not np.isfinite(values).all():
+        raise FileProblem(
+            f"the column {name!r} must hold finite and positive wavelengths; got "
+            f"{np.count_nonzero(~np.isfinite(values))} that are NaN or infinite; leave these "
+            "pixels out, or give each its wavelength."
+        )
+    if (values != values[:1]).any():
+        raise FileProblem(
+            "all of its spectra must be on one grid; got rows with different wavelengths; "
+            "resample them first."
+        )
+    return np.asarray(values[0])
+
+
+def _column_medium(columns: dict[str, Column], wave: str) -> str | None:
+    """Return the medium that the column of wavelengths says, in its UCD or its name."""
+    return "air" if "obs.atmos" in columns[wave].ucd.lower() else named_medium(wave, columns)
+
+
+def _identities(columns: dict[str, Column], roles: dict[str, str], name: Any) -> list | None:
+    """Return the names of stars: one per row, or one that all pixels share, or the header's."""
+    identity, n_rows = roles.get("identity"), len(columns[roles["flux"]].values)
+    is_stack = columns[roles["flux"]].values.ndim == 2
+    if identity is not None:
+        values = columns[identity].values.reshape(-1).tolist()
+        if is_stack and len(values) == n_rows:
+            return values
+        if not is_stack and len(set(values)) == 1:
+            return values[:1]
+    return [name] if name is not None and (not is_stack or n_rows == 1) else None
+
+
+def _per_row(columns: dict[str, Column], roles: dict[str, str], role: str) -> np.ndarray | None:
+    """Return one number for each spectrum of a stack, if there is a column of them."""
+    name = roles.get(role)
+    if name is None or columns[name].values.dtype.kind not in "fiu":
+        return None
+    values, flux = columns[name].values, columns[roles["flux"]].values
+    return values if flux.ndim == 2 and values.shape == (len(flux),) else None
+
+
+def note_unused(columns: dict[str, Column], roles: dict[str, str], options: ReadOptions) -> None:
+    """Name what is as long as the flux and isn't used: errors or masks may be among it."""
+    shape = columns[roles["flux"]].values.shape
+    used = {name for role, name in roles.items() if role != "snr"}  # read per star, not per pixel
+    unused = [n for n, column in columns.items() if n not in used and column.values.shape == shape]
+    if unused:
+        options.note(UnusedDataWarning, ", ".join(map(repr, unused[:8])))
 
 
 def read_errors(
-    columns: dict[str, Column], unit: u.UnitBase, overruled: Any = None
+    columns: dict[str, Column], roles: dict[str, str], unit: u.UnitBase, overruled: Any = None
 ) -> dict[str, Any]:
-    """Return ivar or error in the unit of flux, whichever the table has.
+    """Return ivar or error in the unit of flux, whichever there is; nothing if all are NaN.
 
-    What the file says of flux in vain, `overruled`, isn't believed of its errors, either.
+    What the file says of flux in vain, `overruled`, isn't believed of its errors, either. Errors
+    of which none is a number are errors that nobody has: some archives fill the column with NaN.
     """
-    name = find(columns, IVAR)
-    if name is not None:
-        return {"ivar": _converted(columns[name], name, unit, -2, overruled)}
-    name = find(columns, VARIANCE)
-    if name is not None:
-        variance = _converted(columns[name], name, unit, 2, overruled)
+    for role, power in (("ivar", -2), ("variance", 2), ("error", 1)):
+        name = roles.get(role)
+        if name is None:
+            continue
+        said = columns[roles["flux"]].unit
+        values = _converted(columns[name], name, unit, power, (overruled, said))
+        if not np.isfinite(values).any():
+            continue
+        if role != "variance":
+            return {role: values}
         with np.errstate(all="ignore"):
-            return {"ivar": np.where(variance > 0, 1 / variance, 0)}
-    name = find(columns, ERROR)
-    return {} if name is None else {"error": _converted(columns[name], name, unit, 1, overruled)}
+            return {"ivar": np.where(values > 0, 1 / values, 0)}
+    return {}
 
 
 def _converted(
-    column: Column, name: str, flux_unit: u.UnitBase, power: int, overruled: Any
+    column: Column, name: str, flux_unit: u.UnitBase, power: int, said: tuple[Any, Any]
 ) -> np.ndarray:
     """Return a column in a power of the unit of flux; without a unit it is taken to be in it."""
     if column.values.dtype.kind not in "fiu":
@@ -198,8 +205,9 @@ def _converted(
             f"the column {name!r} must hold numbers; got dtype {column.values.dtype}; "
             "check that every line is whole."
         )
-    if power == 1 and overruled and str(column.unit) == str(overruled):  # astropy may read neither
-        return column.values
+    overruled, of_flux = said
+    if _is_same_label(column.unit, of_flux, power) and not (power == -2 and not column.unit):
+        return column.values  # whatever it means: astropy may read neither
     own, unit = parse_unit(column.unit, name), flux_unit**power
     if own in (None, unit) or _is_power(own, overruled, power):
         return column.values
@@ -211,6 +219,12 @@ def _converted(
     return column.values.astype(float) * own.to(unit)
 
 
+def _is_same_label(own: Any, of_flux: Any, power: int) -> bool:
+    """Tell whether errors are labelled like the flux: the same text, or its square."""
+    text, flux = (str("" if said is None else said).strip() for said in (own, of_flux))
+    return text != "" and text == {1: flux, 2: f"({flux})**2"}.get(power)
+
+
 def _is_power(own: u.UnitBase, text: Any, power: int) -> bool:
     try:
         said = parse_unit(text, "flux")
@@ -219,32 +233,70 @@ def _is_power(own: u.UnitBase, text: Any, power: int) -> bool:
         return False
 
 
-def read_mask(columns: dict[str, Column]) -> np.ndarray | None:
-    """Return the mask of a table: what isn't 0 is bad."""
-    name = find(columns, MASK)
+def read_mask(
+    columns: dict[str, Column], roles: dict[str, str], errors: dict, options: ReadOptions
+) -> np.ndarray | None:
+    """Return which pixels the mask of a table calls bad, or None if it has none."""
+    name = roles.get("mask")
     if name is None:
         return None
-    values = columns[name].values
-    if values.dtype.kind not in "biuf":
-        raise FileProblem(
-            f"the column {name!r} must hold 0 (good) or another number (bad); got dtype "
-            f"{values.dtype}; correct it or rename the column."
+    flux = columns[roles["flux"]].values
+    usable = np.isfinite(flux) if flux.dtype.kind == "f" else np.ones(flux.shape, bool)
+    for values in errors.values():
+        if np.shape(values) == usable.shape:
+            usable = usable & (np.nan_to_num(values) > 0)
+    return bad_pixels(columns[name], name, usable, options)
+
+
+def unnamed_columns(arrays: list[np.ndarray], options: ReadOptions) -> list[str]:
+    """Return names for columns that have none: wavelength, flux, and errors if they can be.
+
+    Raises
+    ------
+    FileProblem
+        If the first isn't a wavelength, or what a further one holds can't be told.
+    """
+    numbers = all(array.dtype.kind in "fiu" for array in arrays)
+    rest = [f"column {i + 1}" for i in range(len(arrays))]
+    with np.errstate(invalid="ignore"):
+        steps = np.diff(arrays[0].astype(float)) if numbers else np.zeros(1)
+    is_axis = numbers and len(steps) > 0 and bool((steps > 0).all() or (steps < 0).all())
+    if numbers and options.wavelength is not None and not (is_axis and len(arrays) > 1):
+        return ["flux", *rest[1:]]
+    if is_axis and len(arrays) == 2:
+        return ["wavelength", "flux"]
+    if is_axis and len(arrays) == 3 and _can_be_errors(*arrays[1:]):
+        options.note(
+            FileAssumptionWarning,
+            "its columns have no names and are taken for wavelength, flux and error; pass "
+            "columns=('wavelength', 'flux', 'error') to say so",
         )
-    return np.nan_to_num(values) != 0 if values.dtype.kind == "f" else values != 0
+        return ["wavelength", "flux", "error"]
+    raise FileProblem(
+        f"its {len(arrays)} columns have no names, and must be wavelength, flux and error to be "
+        "read without; pass for example columns=('wavelength', 'flux', 'error')."
+    )
 
 
-def fits_columns(file: FitsFile, key: int | str) -> dict[str, Column]:
-    """Return the columns of a table by their names in small letters; a single row is a spectrum."""
-    data = file.table(key, "spectrum")
-    return {
-        column.name.strip().lower(): Column(_values(data[column.name]), column.unit)
-        for column in file.hdul[key].columns
-    }
+def _can_be_errors(flux: np.ndarray, error: np.ndarray) -> bool:
+    good = np.isfinite(flux) & np.isfinite(error)
+    if not good.any() or (error[good] < 0).any():
+        return False
+    size = np.median(np.abs(flux[good]))
+    low, high = ERROR_OF_FLUX
+    return bool(low * size < np.median(error[good]) < high * size)
 
 
-def _values(values: np.ndarray) -> np.ndarray:
-    array = np.asarray(values)
-    if array.dtype.kind == "O":  # variable-length arrays: fine if they are as long in every row
-        lengths = {len(value) for value in array}
-        array = np.stack(list(array)) if len(lengths) == 1 else array
-    return array.astype(array.dtype.newbyteorder("="))
+def named_by_caller(columns: dict[str, Column], options: ReadOptions) -> dict[str, Column]:
+    """Return columns under the names that the caller lists in order."""
+    names = options.columns
+    if names is None or isinstance(names, Mapping):
+        return columns
+    if len(names) > len(columns):
+        raise FileProblem(
+            f"`columns` must name at most {len(columns)} columns, those that the file has; got "
+            f"{len(names)}; leave the others out."
+        )
+    rest = [f"column {i + 1}" for i in range(len(names), len(columns))]
+    given = [str(name or f"column {i + 1}").lower() for i, name in enumerate(names)]
+    return dict(zip([*given, *rest], columns.values(), strict=True))

@@ -2,8 +2,11 @@
 
 import gzip
 import math
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from functools import cached_property
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +15,7 @@ import numpy as np
 from astropy.io import fits
 
 from spectragan.spectra.formats.pixels import FileProblem, first_line
+from spectragan.spectra.formats.plain_images import PlainImages
 
 AGAIN = "download or copy it again"
 KNOWN_HDUS = (
@@ -26,16 +30,32 @@ class FitsFile:
 
     Parameters
     ----------
-    hdul : astropy.io.fits.HDUList
-        Open, without memory map.
+    stream : file
+        Open for reading bytes, uncompressed.
     size : int
         Bytes of the (uncompressed) file.
     checksum : bool, default=True
         Compare data with its DATASUM where there is one.
     """
 
-    def __init__(self, hdul: Any, size: int, checksum: bool = True) -> None:
-        self.hdul, self.size, self.checksum = hdul, size, checksum
+    def __init__(self, stream: BinaryIO, size: int, checksum: bool = True) -> None:
+        self.stream, self.size, self.checksum = stream, size, checksum
+        self.plain = PlainImages(stream)
+        self.notes: list[str] = []  # what was assumed while data were read
+
+    @cached_property
+    def hdul(self) -> Any:
+        """All HDUs, through astropy, opened without memory map when the first is asked for."""
+        self.stream.seek(0)
+        try:
+            return fits.open(self.stream, memmap=False)
+        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+            raise _damaged(error) from error
+
+    def close(self) -> None:
+        """Close what was opened."""
+        if "hdul" in vars(self):
+            self.hdul.close()
 
     def hdu(self, key: int | str) -> Any:
         """Return one HDU by number or name, or None."""
@@ -48,11 +68,17 @@ class FitsFile:
 
     def header(self, key: int | str = 0) -> Any:
         """Return the header of one HDU; empty if there is no such HDU."""
+        plain = self.plain.get(key)
+        if plain is not None:
+            return plain.header
         hdu = self.hdu(key)
         return fits.Header() if hdu is None else hdu.header
 
     def is_image(self, key: int | str, *, ndim: tuple[int, ...] = (1, 2)) -> bool:
         """Tell whether an HDU is an image with data of so many dimensions."""
+        plain = self.plain.get(key)
+        if plain is not None:
+            return len(plain.shape) in ndim
         hdu = self.hdu(key)
         return bool(hdu is not None and hdu.is_image and hdu.header.get("NAXIS") in ndim)
 
@@ -65,6 +91,11 @@ class FitsFile:
 
     def image(self, key: int | str, what: str) -> np.ndarray:
         """Return the data of an image; `what` names it in messages."""
+        plain = self.plain.get(key)
+        if plain is not None and plain.shape:
+            if plain.end > self.size:
+                raise FileProblem(CUT)
+            return self.plain.data(plain)
         hdu = self.hdu(key)
         if hdu is None or not hdu.is_image or not hdu.header.get("NAXIS"):
             raise FileProblem(
@@ -110,16 +141,45 @@ class FitsFile:
             raise FileProblem(CUT)
         try:
             if self.checksum and not _matches_datasum(hdu):
-                raise FileProblem(
-                    f"the {what} in HDU {key} does not match its checksum (DATASUM), so bytes have "
-                    f"changed; {AGAIN}, or pass checksum=False."
-                )
+                self._refuse_unless_stale(hdu, key, what)
             data = hdu.data
         except (OSError, ValueError, TypeError, IndexError, KeyError, AttributeError) as error:
             raise _damaged(error) from error
         if data is None or np.size(data) == 0:
             raise FileProblem(f"HDU {key} must hold the {what}; got no data; {AGAIN}.")
         return data
+
+    def _refuse_unless_stale(self, hdu: Any, key: int | str, what: str) -> None:
+        """Raise if data don't match their checksum, unless the checksum is of earlier data."""
+        told = f"the {what} in HDU {key} does not match its checksum (DATASUM)"
+        if not _is_stale(hdu.header):
+            raise FileProblem(f"{told}, so bytes have changed; {AGAIN}, or pass checksum=False.")
+        self.notes.append(
+            f"{told}, which is of other data, since programs such as IRAF keep the one they find; "
+            "pass checksum=False to leave it"
+        )
+
+
+def _is_stale(header: Any) -> bool:
+    """Tell whether a checksum is older than the data: of an empty HDU, or before IRAF wrote."""
+    if str(header["DATASUM"]).strip() == "0":
+        return True
+    summed, written = (
+        _time(text) for text in (header.comments["DATASUM"], str(header.get("IRAF-TLM", "")))
+    )
+    return written is not None and (summed is None or written > summed)
+
+
+def _time(text: str) -> datetime | None:
+    """Return the time in a text, as astropy and the archives or IRAF write it, or None."""
+    iso = re.search(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d", text)
+    iraf = re.search(r"(\d\d:\d\d:\d\d) \((\d\d/\d\d/\d{4})\)", text)
+    try:
+        if iso:
+            return datetime.fromisoformat(iso[0])
+        return datetime.strptime(f"{iraf[1]} {iraf[2]}", "%H:%M:%S %d/%m/%Y") if iraf else None
+    except ValueError:  # a month of 13
+        return None
 
 
 def _matches_datasum(hdu: Any) -> bool:
@@ -149,16 +209,13 @@ def _damaged(error: Exception) -> FileProblem:
 def open_fits(path: Path, checksum: bool = True) -> Iterator[FitsFile]:
     """Open a FITS file, compressed with gzip or not."""
     with path.open("rb") as stream:  # astropy would leave a damaged file open
-        source, size = _source(stream, path)
+        file = FitsFile(*_source(stream, path), checksum)
         try:
-            hdul = fits.open(source, memmap=False)
-        except (OSError, ValueError, TypeError, KeyError, IndexError) as error:
+            yield file
+        except fits.VerifyError as error:  # a header card, which may be asked for anywhere
             raise _damaged(error) from error
-        with hdul:
-            try:
-                yield FitsFile(hdul, size, checksum)
-            except fits.VerifyError as error:  # a header card, which may be asked for anywhere
-                raise _damaged(error) from error
+        finally:
+            file.close()
 
 
 def _source(stream: BinaryIO, path: Path) -> tuple[BinaryIO, int]:

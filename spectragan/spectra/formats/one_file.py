@@ -3,11 +3,16 @@
 from pathlib import Path
 from typing import Any
 
+import astropy.units as u
+
+from spectragan.exceptions import FileAssumptionWarning
+from spectragan.spectra.axis import ascending_angstrom, same_axis
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.formats.fits_file import open_fits, read_bytes
-from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, to_spectra
+from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line, to_spectra
 from spectragan.spectra.formats.registry import FORMATS, NAMES, Format, named
 from spectragan.spectra.formats.text_file import read_text
+from spectragan.spectra.steps.resampling import Resampler
 
 KNOWN = f"known formats are {', '.join(NAMES)}, and the loaders of specutils by name"
 HEAD = 2880  # bytes; a FITS header is at least as long
@@ -26,18 +31,42 @@ def read_file(options: ReadOptions, format_name: str | None) -> tuple[Spectra, i
         from spectragan.spectra.formats.specutils_loaders import read_specutils
 
         _check_arm(options, format_name)
-        return read_specutils(options, format_name), 0
+        return _on_grid(read_specutils(options, format_name), options), 0
     if kind == "text":
-        return _read(read_text(options.path), kind, options, format_name)
+        return _read(read_text(options.path, options), kind, options, format_name)
     with open_fits(options.path, options.checksum) as file:
-        return _read(file, kind, options, format_name)
+        result = _read(file, kind, options, format_name)
+        for text in file.notes:
+            options.note(FileAssumptionWarning, text)
+        return result
 
 
 def _read(source: Any, kind: str, options: ReadOptions, name: str | None) -> tuple[Spectra, int]:
     chosen = _recognise(source, kind) if name is None else _asked_for(name, kind)
     if not chosen.has_arms:
         _check_arm(options, chosen.name)
-    return to_spectra(chosen.read(source, options), options, chosen.name)
+    spectra, n_lost = to_spectra(chosen.read(source, options), options, chosen.name)
+    return _on_grid(spectra, options), n_lost
+
+
+def _on_grid(spectra: Spectra, options: ReadOptions) -> Spectra:
+    """Return spectra resampled onto the grid that is asked for, if they aren't on it."""
+    grid = options.wavelength if options.grid is None else options.grid
+    if grid is None or same_axis(ascending_angstrom(grid), spectra.wavelength):
+        return spectra
+    assert spectra.wavelength is not None  # every format gives an axis
+    own, new = spectra.wavelength.value, grid.to_value(u.AA, u.spectral())
+    if new.max() < own[0] or new.min() > own[-1]:
+        raise FileProblem(
+            f"its wavelengths must reach the grid; got {own[0]:.6g}-{own[-1]:.6g} Angstrom; leave "
+            "it out, or pass another grid."
+        )
+    try:
+        return Resampler(grid).fit_transform(spectra)
+    except (ValueError, TypeError) as error:
+        raise FileProblem(
+            f"it can't be resampled ({first_line(error)}); check the grid."
+        ) from error
 
 
 def _check_arm(options: ReadOptions, format_name: str) -> None:
@@ -52,12 +81,8 @@ def _check_arm(options: ReadOptions, format_name: str) -> None:
 def _recognise(source: Any, kind: str) -> Format:
     fitting = (f for f in FORMATS if f.kind == kind and f.identify(source))
     found = next(fitting, None)
-    if found is None:  # any FITS file is at least FITS, so this is a text
-        raise FileProblem(
-            "it must have columns such as 'wavelength' and 'flux'; got "
-            f"{', '.join(map(repr, list(source)[:8]))}; rename its columns ({KNOWN})."
-        )
-    return found
+    # Any FITS file is at least FITS, and any text a table, whose reader says what is missing.
+    return found or named("table")[0]
 
 
 def _asked_for(name: str, kind: str) -> Format:

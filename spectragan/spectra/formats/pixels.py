@@ -1,9 +1,10 @@
 """What readers are told, and what they return: pixels to `Spectra`, or why a file can't be read."""
 
+import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import astropy.units as u
 import numpy as np
@@ -11,6 +12,13 @@ import numpy as np
 from spectragan.spectra.checks import native_float
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.doppler import REST_FRAME_KEY
+
+
+class Note(NamedTuple):
+    """What a user should know of a file that was read: a class of warning and a clause."""
+
+    category: type[Warning]
+    text: str
 
 
 @dataclass(frozen=True)
@@ -27,19 +35,44 @@ class ReadOptions:
         Which part of a file that holds several grids.
     medium : {"air", "vacuum"}, default=None
         For files that don't say.
-    wavelength_unit, flux_unit : astropy.units.UnitBase, default=None
+    wavelength_unit : AxisUnit, default=None
+        For files that don't say.
+    flux_unit : astropy.units.UnitBase, default=None
         For files that don't say.
     checksum : bool, default=True
         Compare data with the checksums of the file.
+    columns : sequence of str or dict, default=None
+        What the columns of a table are.
+    mask : {"bad", "good", "ignore"}, default=None
+        What a value other than 0 in a mask means, for files that don't say.
+    wavelength : Quantity of shape (n_pixels,), default=None
+        The axis of files that have none; what has its own is resampled onto it.
+    grid : Quantity of shape (n_new_pixels,), default=None
+        What all spectra are resampled onto.
+    notes : list of Note
+        What the user should know of this file.
     """
 
     path: Path
     visits: bool = False
     arm: str | None = None
     medium: str | None = None
-    wavelength_unit: u.UnitBase | None = None
+    wavelength_unit: Any = None
     flux_unit: u.UnitBase | None = None
     checksum: bool = True
+    columns: Any = None
+    mask: str | None = None
+    wavelength: u.Quantity | None = None
+    grid: u.Quantity | None = None
+    notes: list[Note] = field(default_factory=list)
+
+    def of(self, path: Path) -> "ReadOptions":
+        """Return the same for another file, of which nothing is known yet."""
+        return replace(self, path=path, notes=[])
+
+    def note(self, category: type[Warning], text: str) -> None:
+        """Keep what the user should know of this file."""
+        self.notes.append(Note(category, text))
 
     @property
     def stem(self) -> str:
@@ -52,9 +85,9 @@ class FileProblem(Exception):
 
 
 def first_line(error: Exception) -> str:
-    """Return the first line of what an error from below says, short enough for one sentence."""
+    """Return the first sentence of what an error from below says, short enough for a clause."""
     text = str(error).strip() or "no message"
-    line = " ".join(text.splitlines()[0].split())
+    line = re.split(r"[.!?] (?=[A-Z])", " ".join(text.splitlines()[0].split()))[0]
     return line if len(line) <= 120 else f"{line[:117]}..."
 
 
@@ -91,7 +124,9 @@ class Pixels:
     visit : sequence of int, default=None
         0 for a combined spectrum, else which visit of the star it is.
     at_rest : bool, default=False
-        Whether the spectra were shifted to rest by `rv`.
+        Whether the spectra were shifted to rest.
+    rest_velocity : sequence of float, default=None
+        By which velocity in km/s at the telescope, if this isn't `rv`.
     """
 
     flux: np.ndarray
@@ -106,11 +141,13 @@ class Pixels:
     rv: Sequence[float] | np.ndarray | None = None
     visit: Sequence[int] | np.ndarray | None = None
     at_rest: bool = False
+    rest_velocity: Sequence[float] | np.ndarray | None = None
 
 
 def to_spectra(pixels: Pixels, options: ReadOptions, format_name: str) -> tuple[Spectra, int]:
     """Return the spectra of one file, and how many pixels are NaN though nothing masks them."""
     flux = np.atleast_2d(_real(pixels.flux, "flux"))
+    check_possible(pixels.wavelength, medium_of(pixels.medium, options.medium))
     weights = _weights(pixels, flux.shape)
     if pixels.bad is not None:
         weights[_like(pixels.bad, flux.shape, "mask").astype(bool)] = 0
@@ -132,7 +169,8 @@ def _build(flux, weights, known, pixels, options, format_name) -> Spectra:
     said = {"ids": pixels.ids, "snr": pixels.snr, "rv": pixels.rv, "visit": pixels.visit}
     meta = row_meta(len(flux), options, format_name, **said)
     if pixels.at_rest:  # NaN, if nothing says by how much: no reason to shift it again
-        meta[REST_FRAME_KEY] = meta["rv"].copy()
+        shifted_by = pixels.rv if pixels.rest_velocity is None else pixels.rest_velocity
+        meta[REST_FRAME_KEY] = _velocities(shifted_by, len(flux))
     noise = "known" if known else "unknown"
     try:
         quantity = u.Quantity(flux, pixels.unit, copy=False)
@@ -183,9 +221,56 @@ def medium_of(said: str | None, given: str | None) -> str | None:
     """Return the medium that a file or the caller says, which must not contradict each other."""
     if said and given and said != given:
         raise FileProblem(
-            f"`medium` must be what the file says, {said!r}; got {given!r}; leave it out."
+            f"`medium` must be what the file says, {said!r}; got {given!r}; leave it out, or build "
+            "Spectra with the right one from what is read."
         )
     return said or given
+
+
+# Angstrom. Wavelengths below are X-rays, or logarithms of optical ones.
+SHORTEST = 50.0
+# Angstrom: what logarithms of wavelengths may come to; outside they were something else.
+OPTICAL = (900.0, 1e6)
+# Relative: no spectrograph that sees X-rays has pixels as narrow as this.
+TINY_STEP = 1e-4
+# Angstrom. Below, wavelengths are given in vacuum by convention.
+SHORTEST_IN_AIR = 2000.0
+
+
+def is_optical(axis: u.Quantity) -> bool:
+    """Tell whether all values of an axis are wavelengths that stars are observed at."""
+    with np.errstate(all="ignore"):
+        values = axis.to_value(u.AA, u.spectral())
+    return bool(np.all((values >= OPTICAL[0]) & (values <= OPTICAL[1])))
+
+
+def check_possible(axis: u.Quantity, medium: str | None) -> None:
+    """Raise if wavelengths are their logarithms, or given in air where that is never done."""
+    if axis.ndim != 1 or axis.size < 2 or not axis.unit.is_equivalent(u.AA, u.spectral()):
+        return  # `Spectra` says what is wrong
+    with np.errstate(all="ignore"):
+        values = axis.to_value(u.AA, u.spectral())
+    low, high = float(values.min()), float(values.max())
+    if not (low > 0 and high < np.inf):
+        return
+    got = f"{low:.6g}-{high:.6g} Angstrom"
+    if high < SHORTEST and _looks_like_logarithms(axis, values):
+        raise FileProblem(
+            f"its wavelengths must be possible ones; got {got}, which look like logarithms; pass "
+            "wavelength_unit='log10(Angstrom)' or 'ln(Angstrom)' if they are, or `wavelength`."
+        )
+    if medium == "air" and low < SHORTEST_IN_AIR:
+        raise FileProblem(
+            f"wavelengths in air must be at least {SHORTEST_IN_AIR:.0f} Angstrom, below which they "
+            f"are given in vacuum; got {got}; pass `wavelength` with the right ones."
+        )
+
+
+def _looks_like_logarithms(axis: u.Quantity, values: np.ndarray) -> bool:
+    step = np.median(np.abs(np.diff(values.astype(float)))) / np.median(values)
+    with np.errstate(all="ignore"):
+        undone = (10.0**axis.value * axis.unit, np.exp(axis.value) * axis.unit)
+    return bool(step < TINY_STEP) or any(map(is_optical, undone))
 
 
 def row_meta(
@@ -204,11 +289,15 @@ def row_meta(
     return {
         "id": [str(i).strip() for i in ids],
         "snr": _numbers(snr, n_rows, lambda value: value >= 0),
-        "rv": _numbers(rv, n_rows, lambda value: np.abs(value) < NO_VELOCITY),
+        "rv": _velocities(rv, n_rows),
         "visit": np.zeros(n_rows, dtype=int) if visit is None else np.asarray(visit, dtype=int),
         "file": [str(options.path)] * n_rows,
         "format": [format_name] * n_rows,
     }
+
+
+def _velocities(values: Any, n_rows: int) -> np.ndarray:
+    return _numbers(values, n_rows, lambda value: np.abs(value) < NO_VELOCITY)
 
 
 def _numbers(values: Any, n_rows: int, is_real: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:

@@ -9,6 +9,7 @@ from spectragan.spectra.container import Spectra
 from spectragan.spectra.formats.pixels import (
     FileProblem,
     ReadOptions,
+    check_possible,
     first_line,
     medium_of,
     row_meta,
@@ -30,6 +31,7 @@ def read_specutils(options: ReadOptions, format_name: str) -> Spectra:
     medium = medium_of(spectra.medium, options.medium)
     meta = (spectra.meta or {}) | row_meta(len(spectra), options, format_name)
     flux = u.Quantity(spectra.flux, spectra.unit, copy=False)
+    check_possible(spectra.spectral_axis, medium)
     return Spectra(flux, spectra.wavelength, spectra.ivar, spectra.noise, medium, meta)
 
 

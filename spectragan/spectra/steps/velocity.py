@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from spectragan.exceptions import VelocityWarning
 from spectragan.rules import Rules, one_of
 from spectragan.spectra.container import Spectra
-from spectragan.spectra.convert import as_spectra, like_input
+from spectragan.spectra.convert import as_spectra, kind_of, like_input
 from spectragan.spectra.doppler import (
     KMS,
     REST_FRAME_KEY,
@@ -23,6 +23,7 @@ from spectragan.spectra.doppler import (
 )
 from spectragan.spectra.inputs import validate_spectra
 from spectragan.spectra.joining import check_same_grid
+from spectragan.spectra.rows import RADIAL_VELOCITY_KEY
 from spectragan.spectra.steps.resampling import (
     MIN_COVERAGE,
     ROUNDING,
@@ -399,6 +400,8 @@ class RestFrameShifter(BaseSpectraTransformer):
                 f"`X` must be as observed; got meta[{REST_FRAME_KEY!r}], which says that it was "
                 "shifted to rest; use it as it is, or `inverse_transform` it first."
             )
+        if RADIAL_VELOCITY_KEY in meta:  # what specutils said of the spectra as observed
+            meta[RADIAL_VELOCITY_KEY] = np.zeros(len(spectra))
         if self.template_ is None:
             ratio = row_speed_ratios(self.velocity, spectra, "velocity")
             meta[REST_FRAME_KEY] = ratio / float(speed_ratio(1.0, "velocity"))
@@ -488,4 +491,6 @@ class RestFrameShifter(BaseSpectraTransformer):
         ratio = row_speed_ratios(REST_FRAME_KEY, spectra, "X")
         kept = (REST_FRAME_KEY, ERROR_KEY)
         meta = {key: values for key, values in (spectra.meta or {}).items() if key not in kept}
+        if RADIAL_VELOCITY_KEY in meta or kind_of(X) in ("spectrum", "collection", "list"):
+            meta[RADIAL_VELOCITY_KEY] = ratio / float(speed_ratio(1.0, "velocity"))
         return like_input(self._shift(spectra, 1 / doppler_factor(ratio), meta), X)

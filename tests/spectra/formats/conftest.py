@@ -79,7 +79,7 @@ def apvisit():
     unit = {"BUNIT": FLUX_UNIT}
     return fits.HDUList(
         [
-            primary(OBJID="2M00005414+5522241", SNR=80.0, VHELIO=7.0, SURVEY="apogee"),
+            primary(OBJID="2M00005414+5522241", SNR=80.0, VRAD=7.0, BC=11.0, VHELIO=18.0),
             image(FLUX, **unit),
             image(ERROR, **unit),
             image(mask, BUNIT="Flag Mask"),
@@ -136,7 +136,9 @@ LAMOST_CARDS = {
     "OBSID": 101001,
     "DESIG": "LAMOST J220848.54-020324.3",
     "SNRG": 33.0,
-    "HELIO_RV": 4.5,
+    "HELIO_RV": 4.5,  # of the Earth
+    "CLASS": "STAR",
+    "Z": -1e-4,
 }
 
 

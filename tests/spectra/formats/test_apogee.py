@@ -12,7 +12,7 @@ from spectragan import (
     read_spectra,
     stack_domains,
 )
-from spectragan.spectra.formats.apogee import BAD_BITS
+from spectragan.spectra.formats.surveys.apogee import BAD_BITS
 
 
 def test_apstar_reads_the_combined_spectrum(make, write):

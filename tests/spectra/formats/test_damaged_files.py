@@ -6,7 +6,13 @@ import warnings
 import numpy as np
 import pytest
 
-from spectragan import NaNFluxWarning, SpectrumFileError, read_spectra
+from spectragan import (
+    FileAssumptionWarning,
+    NaNFluxWarning,
+    SpectrumFileError,
+    UnusedDataWarning,
+    read_spectra,
+)
 
 MAKERS = {
     "apStar": lambda m: m.apstar(),
@@ -26,11 +32,16 @@ N_DAMAGES = 12
 
 
 def read(path):
-    """Return the spectra, or None after an error that is one sentence with the file."""
+    """Return the spectra, or None after an error that is one sentence with the file.
+
+    A warning that names what was assumed, or isn't used, tells the user as well.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NaNFluxWarning)
         try:
             return read_spectra(path)
+        except (FileAssumptionWarning, UnusedDataWarning):
+            return None
         except SpectrumFileError as error:
             message = str(error)
     start = f"`{path}`: "

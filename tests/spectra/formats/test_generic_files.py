@@ -6,7 +6,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from spectragan import SpectrumFileError, read_spectra
+from spectragan import SpectrumFileError, UnusedDataWarning, read_spectra
 
 WAVE = np.linspace(5000.0, 5010.0, 11) * u.AA
 FLUX = np.linspace(1.0, 2.0, 11)
@@ -252,14 +252,16 @@ def test_a_table_comes_before_an_image_of_the_sky(make, write):
 
 def test_an_image_in_the_primary_hdu_comes_before_its_sky(make, write):
     sky = make.image(make.FLUX[1], "SKY", CRVAL1=5000.0, CDELT1=1.0, CUNIT1="Angstrom")
-    s = read_spectra(write(fits.HDUList([*make.one_d(), sky])))
+    with pytest.warns(UnusedDataWarning, match="'sky'"):
+        s = read_spectra(write(fits.HDUList([*make.one_d(), sky])))
     np.testing.assert_allclose(s.flux[0], make.FLUX[0])
 
 
 def test_an_image_named_flux_comes_before_all_others(make, write):
     cards = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": "Angstrom"}
     images = [make.image(make.FLUX[i], n, **cards) for i, n in enumerate(("RAW", "FLUX", "B"))]
-    s = read_spectra(write(fits.HDUList([fits.PrimaryHDU(), *images])))
+    with pytest.warns(UnusedDataWarning, match="'raw', 'b'"):
+        s = read_spectra(write(fits.HDUList([fits.PrimaryHDU(), *images])))
     np.testing.assert_allclose(s.flux[0], make.FLUX[1])
 
 

@@ -9,7 +9,6 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
-from spectragan.spectra.formats.apogee import BAD_BITS as APOGEE_BAD_BITS
 from spectragan.spectra.formats.fits_file import FitsFile, number, required_number, word
 from spectragan.spectra.formats.pixels import (
     FLUX_1E17,
@@ -19,6 +18,7 @@ from spectragan.spectra.formats.pixels import (
     has_bits,
     log_axis,
 )
+from spectragan.spectra.formats.surveys.apogee import BAD_BITS as APOGEE_BAD_BITS
 
 COLUMNS = ("flux", "ivar", "pixel_flags")
 HDUS = (1, 2, 3, 4)

@@ -8,18 +8,38 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.spectra.formats.fits_file import FitsFile, number, required_number, word
-from spectragan.spectra.formats.pixels import Pixels, ReadOptions
+from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
+
+# Names of the HDU of relative errors: of the releases, and of pipeline 6, where it is HDU 2.
+RELATIVE_ERRORS = ("relative_error", "input_sigma", "sigma", "relative_errors")
 
 
 def identify_galah(file: FitsFile) -> bool:
     """Tell whether a FITS file is a GALAH spectrum."""
-    return "GALAH" in str(file.header().get("ORIGIN", "")).upper()
+    header = file.header()
+    is_hermes = "HERMES" in str(header.get("INSTRUME", "")).upper()
+    named = "GALAH" in str(header.get("ORIGIN", "")).upper()
+    return named or (is_hermes and file.hdu("relative_error") is not None)
+
+
+def _relative_errors(file: FitsFile) -> np.ndarray:
+    """Return the relative errors, of the HDU that is named so; HDU 1 only if it has no name."""
+    key = next((name for name in RELATIVE_ERRORS if file.hdu(name) is not None), None)
+    if key is not None:
+        return file.image(key, "relative errors")
+    errors = file.image(1, "relative errors")
+    if word(file.header(1), "EXTNAME"):
+        raise FileProblem(
+            f"an HDU must be named for relative errors, such as {RELATIVE_ERRORS[0]!r}; got "
+            f"{word(file.header(1), 'EXTNAME')!r} in HDU 1; pass format='FITS', or build Spectra."
+        )
+    return errors
 
 
 def read_galah(file: FitsFile, options: ReadOptions) -> Pixels:
     """Return the sky-subtracted spectrum in counts, not normalised."""
     flux = file.image(0, "flux")
-    relative = file.image(1, "relative errors")
+    relative = _relative_errors(file)
     header = file.header()
     first, step = (required_number(header, 0, name) for name in ("CRVAL1", "CDELT1"))
     pixel = np.arange(flux.shape[-1]) + 1 - float(header.get("CRPIX1", 1))

@@ -4,6 +4,7 @@ The data models are at https://data.sdss.org/datamodel/files/APOGEE_REDUX/ and i
 Wavelengths are vacuum; those of apStar and aspcapStar at rest, of apVisit as observed.
 """
 
+import math
 from typing import Any
 
 import astropy.units as u
@@ -58,6 +59,7 @@ def read_apstar(file: FitsFile, options: ReadOptions) -> Pixels:
         rv=[_velocity(header, v) for v in visits],
         visit=visits,
         at_rest=True,
+        rest_velocity=[_at_telescope(header, v) for v in visits],
     )
 
 
@@ -70,6 +72,8 @@ def _apstar_rows(n_rows: int, header: Any, with_visits: bool) -> tuple[list[int]
     if not with_visits or n_rows == 1:
         return [0], [0]
     n_visits = int(required_number(header, 0, "NVISITS"))
+    if n_visits == 1:  # a second row is empty
+        return [0], [0]
     if n_rows not in (n_visits + 1, n_visits + 2):
         raise FileProblem(
             f"the flux (HDU 1) must have a row per visit behind one or two combinations, "
@@ -82,6 +86,32 @@ def _velocity(header: Any, visit: int) -> float:
     """Return the heliocentric radial velocity in km/s; releases name it differently."""
     number_of = str(visit) if visit else ""
     return number(header, *(f"{name}{number_of}" for name in ("VHELIO", "VHBARY", "VRAD", "HRV")))
+
+
+def _at_telescope(header: Any, visit: int) -> float:
+    """Return the velocity in km/s that a spectrum was shifted to rest by, seen from the Earth.
+
+    A combination of several visits has none of its own; the heliocentric one stands for them.
+    """
+    if not visit and number(header, "NVISITS") != 1:
+        return _velocity(header, 0)
+    i = visit or 1
+    measured = number(header, f"VRAD{i}")
+    corrected = _velocity(header, i) - number(header, f"BC{i}")
+    return next((v for v in (measured, corrected) if not math.isnan(v)), _velocity(header, visit))
+
+
+def _visit_velocity(header: Any) -> float:
+    """Return the velocity in km/s on the axis of an apVisit, which is as observed.
+
+    VHELIO is VRAD and the Earth's motion, BC, together: on this axis it is wrong by BC.
+    """
+    measured = number(header, "VRAD")
+    return (
+        number(header, "VHELIO", "VHBARY") - number(header, "BC")
+        if math.isnan(measured)
+        else measured
+    )
 
 
 def _axis(file: FitsFile, n_pixels: int) -> u.Quantity:
@@ -147,5 +177,5 @@ def read_apvisit(file: FitsFile, options: ReadOptions) -> Pixels:
         medium="vacuum",
         ids=None if name is None else [name],
         snr=[number(header, "SNR")],
-        rv=[_velocity(header, 0)],
+        rv=[_visit_velocity(header)],
     )

@@ -6,34 +6,31 @@ per source, with an array of flux in it, or the spectrum of a single source, one
 """
 
 import re
+from pathlib import Path
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 
-from spectragan.spectra.formats.columns import (
-    MASK,
-    Column,
-    find,
-    fits_columns,
-    flux_unit,
-    parse_unit,
-    read_errors,
-    read_mask,
-    wavelength_unit,
-)
-from spectragan.spectra.formats.fits_file import FitsFile
+from spectragan.spectra.formats.axes import spectral_axis
+from spectragan.spectra.formats.columns import read_errors, read_mask
+from spectragan.spectra.formats.fits_file import FitsFile, read_bytes
+from spectragan.spectra.formats.generic import fits_columns
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
+from spectragan.spectra.formats.roles import Column, find_role
+from spectragan.spectra.formats.units import flux_unit, parse_unit
 
 GRID = np.arange(336, 1021, 2) * u.nm
 UNIT = u.W / (u.m**2 * u.nm)
 # In UNIT, some hundred times Sirius: flux above this is in another unit, or normalised.
 BRIGHTEST = 1e-8
+# A number; the 64 of "np.float64(336.0)", which some versions write, is none.
+NUMBER = re.compile(r"(?<![\w.])[-+]?\d+\.?\d*(?:[eE][-+]?\d+)?")
 
 
 def identify_columns(columns: dict[str, Column]) -> bool:
     """Tell whether a table holds sampled XP spectra as the archive writes them."""
-    if not {"flux", "flux_error"} <= set(columns) or find(columns, MASK):
+    if not {"flux", "flux_error"} <= set(columns) or find_role(columns, "mask", "flux"):
         return False
     flux, wavelength = columns["flux"], columns.get("wavelength")
     has_source = "source_id" in columns
@@ -79,28 +76,52 @@ def read_gaia(columns: dict[str, Column], options: ReadOptions) -> Pixels:
     )
     unit = UNIT if flux.unit is None and not options.flux_unit else flux_unit(flux.unit, options)
     identity = columns.get("source_id")
+    table = columns | {"flux": flux, "flux_error": error}
+    roles = {"flux": "flux", "error": "flux_error"}
+    errors = read_errors(table, roles, unit, flux.unit if options.flux_unit else None)
+    mask = find_role(table, "mask", "flux")
     return Pixels(
         flux.values,
-        _axis(columns.get("wavelength"), flux.values.shape[-1], options),
-        bad=read_mask(columns),
+        _axis(columns, flux.values.shape[-1], options),
+        bad=read_mask(table, roles | ({"mask": mask} if mask else {}), errors, options),
         unit=unit,
         medium="vacuum",
         ids=None if identity is None else _identities(identity.values, np.atleast_2d(flux.values)),
-        **read_errors({"flux_error": error}, unit, flux.unit if options.flux_unit else None),
+        **errors,
     )
 
 
-def _axis(column: Column | None, n_samples: int, options: ReadOptions) -> u.Quantity:
+def _axis(columns: dict[str, Column], n_samples: int, options: ReadOptions) -> u.Quantity:
+    """Return the wavelengths: of a column, of GaiaXPy's sampling, or of the archive's own grid."""
+    column = columns.get("wavelength")
     if column is not None:
         values = _numbers(column.values, "wavelength")
-        unit = wavelength_unit(column.unit or str(GRID.unit), options.wavelength_unit)
-        return (values if values.ndim == 1 else values[0]) * unit
-    if n_samples != len(GRID):
+        said = column.unit or str(GRID.unit)
+        return spectral_axis(values if values.ndim == 1 else values[0], said, options)
+    sampling = _sampling(columns, options.path)
+    if sampling is not None and len(sampling) == n_samples:
+        return sampling * GRID.unit
+    if options.wavelength is not None and len(options.wavelength) == n_samples:
+        return options.wavelength
+    if sampling is not None or n_samples != len(GRID):
         raise FileProblem(
             f"it must have wavelengths, or {len(GRID)} samples (336-1020 nm); got {n_samples} "
-            "samples; add a column 'wavelength' in nm."
+            "samples; put GaiaXPy's file of the sampling beside it, or pass `wavelength`."
         )
     return GRID
+
+
+def _sampling(columns: dict[str, Column], path: Path) -> np.ndarray | None:
+    """Return the grid in nm that GaiaXPy writes: into FITS and ECSV, beside a CSV."""
+    if "sampling" in columns:
+        text = str(columns["sampling"].values[0])
+    else:
+        stem = path.name.removesuffix(".gz").rsplit(".", 1)[0]
+        beside = path.with_name(f"{stem}_sampling.csv")
+        if not beside.is_file():
+            return None
+        text = read_bytes(beside).decode("utf-8", "replace")
+    return np.array([float(word) for word in NUMBER.findall(text)])
 
 
 def _numbers(values: np.ndarray, name: str) -> np.ndarray:
@@ -131,4 +152,6 @@ def identify_fits(file: FitsFile) -> bool:
 
 def read_fits(file: FitsFile, options: ReadOptions) -> Pixels:
     """Return the spectra of a FITS table."""
-    return read_gaia(fits_columns(file, 1), options)
+    columns, said = fits_columns(file, 1), file.header(1).get("SAMPLING")
+    sampling = {"sampling": Column(np.array([str(said)]))} if said else {}
+    return read_gaia(columns | sampling, options)

@@ -1,0 +1,1 @@
+"""Formats of surveys, one file each: what the general reader can't see in a file is known here."""
