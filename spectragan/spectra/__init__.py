@@ -8,12 +8,12 @@ from spectragan.spectra.domains import (
     split_domains,
     stack_domains,
 )
-from spectragan.spectra.harmonization import HarmonizationReport, harmonize
 from spectragan.spectra.inputs import validate_spectra
 from spectragan.spectra.joining import check_same_grid, concatenate, same_grid
 from spectragan.spectra.lazy import LazySpectra
 from spectragan.spectra.steps.broadening import Broadener
 from spectragan.spectra.steps.continuum import ContinuumNormalizer
+from spectragan.spectra.steps.harmonization import HarmonizationReport, harmonize
 from spectragan.spectra.steps.medium import AirVacuumConverter
 from spectragan.spectra.steps.noise_injection import NoiseInjector
 from spectragan.spectra.steps.outliers import OutlierInterpolator

@@ -15,14 +15,15 @@ from spectragan.files.decoding import LoadedNet
 from spectragan.files.layout import refusal
 from spectragan.spectra import Spectra
 from spectragan.spectra.oddities import warn_if_unlike
+from spectragan.training.checkpoints import Checkpoints
 from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.inference import push_forward
 from spectragan.training.resuming import open_fit
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.translator.domain_data import domain_data, memory_data
 from spectragan.translator.game.health import judge_health, warn_of_few
-from spectragan.translator.game.net import EpochScores, epoch_history
-from spectragan.translator.game.setup import build_game, earlier_training
+from spectragan.translator.game.net import EpochScores, TranslatorNet, epoch_history
+from spectragan.translator.game.setup import Game, build_game, earlier_training
 from spectragan.translator.matching.matching import emulated, match_labels, read_anchors
 from spectragan.translator.matching.offset import settle_offset
 from spectragan.translator.networks.pixels import SubspacePixels
@@ -361,11 +362,7 @@ class CycleGANTranslator(BaseTranslator):
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             donors = parts[OBSERVED][rows]
             net = game.make_net(self._callbacks(pairs, domains, donors))
-            with game.threads():
-                checkpoints.train(net, game.rows)
-            net.retire()
-            if not net.is_trained:
-                raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
+            _train(net, game, checkpoints)
             trained, self.offset_covariance_ = settle_offset(
                 net.average_, self._representation, domains, found
             )
@@ -509,3 +506,11 @@ class CycleGANTranslator(BaseTranslator):
                 for chunk in zip(*(r.split(PREDICT_ROWS) for r in rows), strict=True)
             ]
         return torch.cat(parts).numpy()
+
+
+def _train(net: TranslatorNet, game: Game, checkpoints: Checkpoints) -> None:
+    with game.threads():
+        checkpoints.train(net, game.rows)
+    net.retire()
+    if not net.is_trained:
+        raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
