@@ -326,8 +326,8 @@ def gap_scores(
     which spectrum is from which set and with masked pixels left out. Rows whose noise is "exact"
     are lent the noise and mask of random rows of the other set, so that a noise-free spectrum is
     not told apart by its lack of noise. Where both sets have errors of their own, rows of one rank
-    in noise are brought to the larger errors of the two, at every pixel, with noise and masks: then
-    5 in 100 pairs of equal sets have a p-value below 0.05, whatever their S/N. Noise that is
+    in noise are brought to the larger errors of the two, at every pixel, with noise and masks:
+    of equal sets with unequal S/N, 2 to 8 in 100 had a p-value below 0.05. Noise that is
     "unknown" can't be lent: then only masks are, ``noise_matched`` is False, and an AUC above 0.5
     may be due to noise alone. So it is where errors differ by more than a factor of two: nothing
     is added to those.
