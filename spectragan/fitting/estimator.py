@@ -1,7 +1,6 @@
 """`ParameterFitter`: observed spectra in, stellar labels with errors out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from operator import is_
 from typing import Any
 
 import numpy as np
@@ -581,7 +580,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             check_is_fitted(self)
         words, parts = self._state_of_parts()
         kept_words, kept_parts, kept = getattr(self, "_prepared", ("", [], None))
-        same = len(parts) == len(kept_parts) and all(map(is_, parts, kept_parts))
+        same = len(parts) == len(kept_parts) and all(map(_is_same, parts, kept_parts))
         if kept is None or not same or words != kept_words:
             kept = self._with().fit()
             self._prepared = words, parts, kept
@@ -608,8 +607,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())  # not the fitter's own
-        for name in ("_built", "_prepared"):  # hold functions; built again when needed
-            state.pop(name, None)
+        # Holds functions, and is quickly built again. What was learned is kept in `_prepared`, too:
+        # a pool of processes pickles the fitter for every likelihood.
+        state.pop("_built", None)
         return state
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -623,6 +623,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _is_same(part: Any, kept: Any) -> bool:
+    """Tell whether two are one object; numbers and words, which pickling copies, if equal."""
+    return part is kept or (isinstance(part, int | float | str) and part == kept)
 
 
 def _square(rows: Any, n: int) -> Any:

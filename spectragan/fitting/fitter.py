@@ -1,6 +1,7 @@
 """Fit labels and nuisances to many spectra: a blind start, then the exact minimum."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -70,9 +71,14 @@ class LabelFitter:
         continuum: torch.Tensor | None = None,
     ) -> None:
         self.forward, self.settings, self.continuum = forward, settings, continuum
-        self.blind = BlindStart(forward, grid, settings, continuum)
+        self._grid = grid
         self.n_terms = 0 if continuum is None else len(continuum)
         self.usable = torch.as_tensor(self._described(usable))
+
+    @cached_property
+    def blind(self) -> BlindStart:
+        """What finds starts: thousands of models, which a likelihood alone doesn't need."""
+        return BlindStart(self.forward, self._grid, self.settings, self.continuum)
 
     def _described(self, usable: np.ndarray) -> np.ndarray:
         """Tell which pixels the model has flux for, whatever the nuisances."""
