@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from astropy.table import QTable, Table
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.metrics import r2_score
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
@@ -14,7 +14,7 @@ from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
 from spectragan.fitting.errors import calibrate, hold_out, translation_covariance
 from spectragan.fitting.fitter import LabelFit, join_fits
-from spectragan.fitting.machine import FitterMachine, is_fitted, members_of, thaw
+from spectragan.fitting.machine import FitterMachine, members_of, thaw
 from spectragan.fitting.parameters import KEPT, LEFT_OUT, RULES, check_nuisances
 from spectragan.fitting.results import (
     log_probability,
@@ -22,7 +22,14 @@ from spectragan.fitting.results import (
     standard_errors,
     unit_cube_to_prior,
 )
-from spectragan.labels import check_not_swapped, named_columns, target_labels, with_names
+from spectragan.label_checks import check_same_stars
+from spectragan.labels import (
+    check_not_swapped,
+    named_columns,
+    score_labels,
+    target_labels,
+    with_names,
+)
 from spectragan.rules import check_all
 from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
@@ -30,7 +37,7 @@ from spectragan.spectra.inputs import check_unit
 from spectragan.spectra.summary import progress_bar
 from spectragan.training.dask_rows import check_left_to_dask, gather_spectra, map_spectra, one_row
 from spectragan.training.streaming import holds_dask, row_chunks, write_results
-from spectragan.translator.observed import check_grids
+from spectragan.translator.observed import check_grids, check_is_emulator, is_fitted
 
 
 def read_labels(
@@ -58,6 +65,11 @@ def read_labels(
     ------
     ValueError
         If labels are missing, not finite, or not as many as spectra.
+
+    Warns
+    -----
+    MissingLabelWarning
+        If some are codes of a catalogue; these are NaN.
     """
     remedy = "call fit(spectra, labels), or give it a fitted emulator"
     labels = target_labels(y, "ParameterFitter", remedy, names, units)
@@ -236,6 +248,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         check_not_swapped(y, X, "fit(spectra, labels)")
         y = with_names(y, label_names)
         emulator = thaw(self.emulator)
+        if emulator is not None:
+            check_is_emulator(emulator)
+        self._check_translator()
         if not is_fitted(emulator):
             self._train(X, y, emulator)
             return self
@@ -245,6 +260,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         fresh._compare_members(spectra)
         if spectra is not None:
             labels = None if y is None else read_labels(y, len(spectra), fresh._names, fresh._units)
+            check_same_stars(X, y, ("X", "y"))
             if self.err_inflation == "auto":
                 fresh.err_inflation_ = fresh._calibrate(spectra, labels)
         self.__dict__.update(fresh.__dict__)
@@ -428,7 +444,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         ready = self._ready()
         labels = ready.predict(X)
         truth = read_labels(y, len(labels), ready._names, ready._units)
-        return float(r2_score(truth, labels, sample_weight=sample_weight))
+        return score_labels(truth, labels.reshape(truth.shape), sample_weight)
 
     @property
     def label_names_(self) -> tuple[str, ...]:
@@ -456,13 +472,25 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         """Units of labels, where the emulator knows them."""
         return getattr(self.emulator_, "_label_units", {})
 
+    def _check_translator(self) -> None:
+        """Raise unless the translator is fitted: cross-validation clones it, and forgets fits."""
+        if isinstance(self.translator, BaseEstimator) and not is_fitted(thaw(self.translator)):
+            raise NotFittedError(
+                f"`translator` must be fitted; got an unfitted {type(self.translator).__name__}; "
+                "fit it, and where scikit-learn clones it, as in cross-validation, wrap emulator "
+                "and translator in sklearn.frozen.FrozenEstimator."
+            )
+
     def _train(self, X: Any, y: Any, emulator: Any) -> None:
         """Train the emulator, after a part of it has told how far errors are from the truth."""
         spectra = validate_spectra(self, X, reset=True)
         labels, columns = read_labels(y, len(spectra)), named_columns(y)
+        check_same_stars(X, y, ("X", "y"))
         if emulator is None:
             emulator = SpectrumEmulator(random_state=self.random_state, verbose=self.verbose)
         base, factors = clone(emulator), np.ones(labels.shape[1])
+        everything, known = spectra, np.isfinite(labels).all(axis=1)
+        spectra, labels = (spectra, labels) if known.all() else (spectra[known], labels[known])
         rows = hold_out(len(spectra), self.random_state)
         # Through a translator, spectra of the training's domain say nothing about the errors.
         if self.err_inflation == "auto" and rows is not None and self.translator is None:
@@ -470,7 +498,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             part = self._with(emulator=clone(base).fit(some, spectra[~rows])).fit()
             factors = part._calibrate(spectra[rows], labels[rows])
         single = columns is None and np.asarray(y).ndim == 1
-        self._adopt(base.fit(labels if single else y, spectra))
+        self._adopt(base.fit(np.reshape(y, (-1, 1)) if single else y, everything))
         self._one_dimensional = single
         self._compare_members(None)
         if self.err_inflation == "auto":

@@ -6,10 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import SpectrumModel, spectrum_model
 from spectragan.fitting.fitter import FitSettings, LabelFit, LabelFitter, join_fits
@@ -56,26 +53,6 @@ def members_of(translator: Any) -> list[Any]:
     members : list of translators
     """
     return getattr(thaw(translator), "members_", [])
-
-
-def is_fitted(estimator: Any) -> bool:
-    """Tell whether an estimator, or anything that emulates spectra, is ready.
-
-    Parameters
-    ----------
-    estimator : object or None
-
-    Returns
-    -------
-    fitted : bool
-    """
-    if not isinstance(estimator, BaseEstimator):
-        return hasattr(estimator, "label_range_")
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return False
-    return True
 
 
 def build_model(emulator: Any, translator: Any) -> SpectrumModel:

@@ -1,5 +1,7 @@
 """What is made of fits: a table with errors, units and flags, and a posterior for samplers."""
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import astropy.units as u
@@ -9,6 +11,7 @@ from astropy.table import QTable
 from scipy.special import ndtri
 from scipy.stats import truncnorm
 
+from spectragan.exceptions import LabelUnitWarning
 from spectragan.fitting.fitter import LabelFit
 from spectragan.fitting.machine import FitterMachine
 from spectragan.spectra import Spectra
@@ -17,8 +20,10 @@ from spectragan.training.devices import plain_torch
 STATUS = ("converged", "not converged", "too few pixels", "not finite")
 BAD_CHI2 = 3.0  # per degree of freedom, where errors are known
 BAD_RESIDUAL = 9.0  # chi square in units of the table's median, where errors aren't known
-# Where the emulator's labels had no units: what these words mean throughout the field.
-UNITS = {"teff": u.K, "vmicro": u.km / u.s, "velocity": u.km / u.s, "broadening": u.km / u.s}
+# Where the emulator's labels had no units: what these words mean throughout the field, and between
+# which values the largest label of a training set lies if it is in that unit.
+UNITS = {"teff": (u.K, 200.0, 1e6), "vmicro": (u.km / u.s, 0.0, 100.0)}
+SHIFT_UNITS = {"velocity": u.km / u.s, "broadening": u.km / u.s}
 
 
 def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> QTable:
@@ -37,7 +42,7 @@ def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> 
     table : QTable
     """
     std = standard_errors(fit.covariance)
-    known = {**UNITS, **units}
+    known = {**SHIFT_UNITS, **assumed_units(machine.labels, machine.label_range, units)}
     table = QTable()
     for i in machine.shown:
         name = machine.names[i]
@@ -51,6 +56,52 @@ def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> 
     table["outside_hull"] = _outside_hull(fit.parameters[:, :n_labels], machine)
     table["bad_chi2"] = _bad_chi2(fit)
     return table
+
+
+def assumed_units(
+    names: Sequence[str], label_range: np.ndarray, units: dict[str, Any]
+) -> dict[str, Any]:
+    """Return units of labels: those given, and what a name stands for if its values can be that.
+
+    Parameters
+    ----------
+    names : sequence of n_labels str
+    label_range : ndarray of shape (2, n_labels)
+    units : dict of str to astropy unit
+        Where they are known.
+
+    Returns
+    -------
+    units : dict of str to astropy unit
+
+    Warns
+    -----
+    LabelUnitWarning
+        If a label can't be in the unit that its name stands for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.fitting.results import assumed_units
+    >>> assumed_units(["teff", "feh"], np.array([[4000, -2], [7000, 0.5]]), {})
+    {'teff': Unit("K")}
+    """
+    found = dict(units)
+    for name, highest in zip(names, label_range[1], strict=True):
+        if name in found or name not in UNITS:
+            continue
+        unit, least, most = UNITS[name]
+        if least <= highest <= most:
+            found[name] = unit
+            continue
+        warnings.warn(
+            f"`{name}` must be in {unit} where the training labels have no unit; got at most "
+            f"{highest:g}, which can't be; its column gets no unit; train with a QTable that says "
+            "it, or convert the labels.",
+            LabelUnitWarning,
+            stacklevel=4,
+        )
+    return found
 
 
 def standard_errors(covariance: np.ndarray) -> np.ndarray:
