@@ -16,6 +16,7 @@ from spectragan.fitting.errors import calibrate, hold_out, translation_covarianc
 from spectragan.fitting.fitter import LabelFit, join_fits
 from spectragan.fitting.machine import FitterMachine, members_of, thaw
 from spectragan.fitting.parameters import KEPT, LEFT_OUT, RULES, check_nuisances
+from spectragan.fitting.quality import FitSummary
 from spectragan.fitting.results import (
     log_probability,
     make_table,
@@ -299,6 +300,13 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             If `X` isn't on the emulator's grid.
         ValueError
             If both errors are asked for, `out` doesn't fit, or a parameter breaks its rule.
+
+        Warns
+        -----
+        FitQualityWarning
+            Once, if many of the labels can't be right: at a bound, of spectra that aren't scaled
+            as the emulator's, whose chi squares are no chance, or whose noise is correlated.
+            Results that are dask's come without it.
         """
         if return_std and return_cov:
             raise ValueError(
@@ -323,8 +331,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             ``chi2`` (in units of weights where errors are unknown), ``dof``, ``n_iterations``,
             ``status`` ("converged", "not converged", "too few pixels", "not finite"), and flags:
             ``at_bound``, ``outside_hull`` of the labels that the emulator was trained on, and
-            ``bad_chi2`` (above 3 per degree of freedom; where errors are unknown, above 9 times
-            the median). ``table.write("labels.ecsv")`` and FITS keep units.
+            ``bad_chi2`` (5 standard deviations from what chance gives, either way; where errors
+            are unknown, above 9 times the median). Columns of ``meta`` come first, such as the
+            stars' names. ``table.write("labels.ecsv")`` and FITS keep units.
 
         Raises
         ------
@@ -332,14 +341,24 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             If the emulator isn't fitted.
         GridMismatchError
             If `X` isn't on the emulator's grid.
+
+        Warns
+        -----
+        FitQualityWarning
+            As `predict` does.
+        LabelUnitWarning
+            If a label can't be in the unit that its name stands for.
         """
         ready = self._ready()
         if holds_dask(X):
             ready._validate(one_row(X))
             fits = gather_spectra(ready, "_fit_block", X)
-        else:
-            fits = [fit for _, fit in ready._fits(X)]
-        return make_table(join_fits(fits), ready._machine, ready._units)
+            return make_table(join_fits(fits), ready._machine, ready._units)
+        parts: list[FitSummary] = []
+        pairs = [(spectra.meta, fit) for spectra, fit in ready._fits(X, parts)]
+        meta, fits = zip(*pairs, strict=True)
+        FitSummary.of(parts).warn(ready._names)
+        return make_table(join_fits(list(fits)), ready._machine, ready._units, list(meta))
 
     def best_model(self, X: Any) -> Any:
         """Return the best-fitting model of every spectrum.
@@ -555,13 +574,16 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     def _columns(self, X: Any, *, std: bool, covariance: bool, quiet: bool = False) -> np.ndarray:
         """Return labels and what is wanted of errors side by side, little of each spectrum."""
         n, rows = len(self._names), []
-        for _, fit in self._fits(X, quiet=quiet):
+        parts: list[FitSummary] = []
+        for _, fit in self._fits(X, parts, quiet=quiet):
             kept = [fit.parameters[:, :n]]
             if std:
                 kept.append(standard_errors(fit.covariance[:, :n, :n]))
             if covariance:
                 kept.append(fit.covariance[:, :n, :n].reshape(-1, n * n))
             rows.append(np.hstack(kept))
+        if not quiet:  # blocks of dask's are parts of one prediction: none can speak for all
+            FitSummary.of(parts).warn(self._names)
         return np.concatenate(rows)
 
     def _pieces(self, rows: Any, *, std: bool, covariance: bool) -> tuple[Any, ...]:
@@ -576,8 +598,10 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     def _fit_block(self, spectra: Spectra) -> LabelFit:
         return join_fits([fit for _, fit in self._fits(spectra, quiet=True)])
 
-    def _fits(self, X: Any, *, quiet: bool = False) -> Iterator[tuple[Spectra, LabelFit]]:
-        """Yield spectra and their fits, chunk by chunk, errors inflated."""
+    def _fits(
+        self, X: Any, parts: list[FitSummary] | None = None, *, quiet: bool = False
+    ) -> Iterator[tuple[Spectra, LabelFit]]:
+        """Yield spectra and their fits, chunk by chunk, errors inflated; summaries go to `parts`."""
         shape: tuple[int, ...] = getattr(X, "shape", None) or ()
         total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
         hidden = quiet or not self.verbose or total <= self.chunk_size
@@ -585,6 +609,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             for chunk in row_chunks(X, self.chunk_size):
                 for part in row_chunks(self._validate(chunk), self.chunk_size):
                     fit = self._machine.fit(part)
+                    if parts is not None and not quiet:
+                        parts.append(self._machine.summarize(part, fit, look=not parts))
                     self._inflate(fit)
                     bar.update(len(part))
                     yield part, fit

@@ -1,6 +1,7 @@
 """From an emulator and parameters to one object that fits spectra in chunks."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,7 @@ from spectragan.fitting.parameters import (
     parameter_bounds,
     parameter_priors,
 )
+from spectragan.fitting.quality import FitSummary, neighbour_correlation
 from spectragan.labels import LabelHull
 from spectragan.spectra import Spectra
 from spectragan.training.devices import map_rows, plain_torch
@@ -143,6 +145,7 @@ def grid_labels(training: np.ndarray | None, low: np.ndarray, high: np.ndarray) 
     return labels if len(labels) >= FEWEST_GRID_LABELS else even
 
 
+MOST_CHECKED = 32  # stars whose residuals are looked at: enough to tell what is true of most
 SPLIT_RANGE = 6.0  # standard deviations of the observed stars' split latents
 SPLIT_RIDGE = 1e-6  # of their mean variance: codes may be collinear
 
@@ -232,6 +235,43 @@ class FitterMachine:
             return self.fitter.fit(flux[rows], spectra.ivar[rows], known[rows], part)
 
         return join_fits(map_rows(fit, len(spectra)))
+
+    def summarize(self, spectra: Spectra, fit: LabelFit, *, look: bool) -> FitSummary:
+        """Return what says whether the fits of one chunk can be right.
+
+        Parameters
+        ----------
+        spectra : Spectra
+        fit : LabelFit
+        look : bool
+            Whether to look at the residuals of some stars, which takes a while.
+
+        Returns
+        -------
+        summary : FitSummary
+        """
+        seen = self._residuals(spectra, fit) if look else (np.zeros(0), np.zeros(0))
+        bound = fit.at_bound[:, : len(self.labels)]
+        return FitSummary(bound, fit.chi2, fit.dof, fit.known, *seen)
+
+    def _residuals(self, spectra: Spectra, fit: LabelFit) -> tuple[np.ndarray, np.ndarray]:
+        """Return correlations of residuals, and flux over that of the model, of a few stars."""
+        found = np.flatnonzero(np.isfinite(fit.parameters).all(axis=1))
+        some = found[:: max(1, -(-len(found) // MOST_CHECKED))]
+        if not len(some):
+            return np.zeros(0), np.zeros(0)
+        part = spectra[some]
+        few = LabelFit(**{f.name: getattr(fit, f.name)[some] for f in fields(LabelFit)})
+        flux, good = self.models(part, few)
+        good = good & (part.ivar > 0)
+        residual = (part.filled() - flux) * np.sqrt(part.ivar)
+        level = [
+            np.median(y[use]) / (np.median(m[use]) or 1.0) if use.any() else 1.0
+            for y, m, use in zip(part.filled(), flux, good, strict=True)
+        ]
+        # A continuum that is fitted takes up any scale.
+        scale = np.ones(len(some)) if self.fitter.n_terms else np.array(level)
+        return neighbour_correlation(residual, good), scale
 
     @plain_torch()
     def models(self, spectra: Spectra, fit: LabelFit) -> tuple[np.ndarray, np.ndarray]:

@@ -14,19 +14,20 @@ from scipy.stats import truncnorm
 from spectragan.exceptions import LabelUnitWarning
 from spectragan.fitting.fitter import LabelFit
 from spectragan.fitting.machine import FitterMachine
+from spectragan.fitting.quality import bad_chi2
 from spectragan.spectra import Spectra
 from spectragan.training.devices import plain_torch
 
 STATUS = ("converged", "not converged", "too few pixels", "not finite")
-BAD_CHI2 = 3.0  # per degree of freedom, where errors are known
-BAD_RESIDUAL = 9.0  # chi square in units of the table's median, where errors aren't known
 # Where the emulator's labels had no units: what these words mean throughout the field, and between
 # which values the largest label of a training set lies if it is in that unit.
 UNITS = {"teff": (u.K, 200.0, 1e6), "vmicro": (u.km / u.s, 0.0, 100.0)}
 SHIFT_UNITS = {"velocity": u.km / u.s, "broadening": u.km / u.s}
 
 
-def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> QTable:
+def make_table(
+    fit: LabelFit, machine: FitterMachine, units: dict[str, Any], meta: list[Any] | None = None
+) -> QTable:
     """Return one row per spectrum.
 
     Parameters
@@ -36,6 +37,9 @@ def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> 
     machine : FitterMachine
     units : dict of str to astropy unit
         Of the labels, where the emulator knows them.
+
+    meta : list of dict
+        Of the spectra, chunk by chunk.
 
     Returns
     -------
@@ -54,8 +58,22 @@ def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> 
     table["at_bound"] = fit.at_bound[:, machine.shown].any(axis=1)
     n_labels = machine.fitter.forward.model.n_labels
     table["outside_hull"] = _outside_hull(fit.parameters[:, :n_labels], machine)
-    table["bad_chi2"] = _bad_chi2(fit)
+    table["bad_chi2"] = bad_chi2(fit)
+    for name in meta[0] or () if meta else ():
+        if name not in table.colnames and all(part and name in part for part in meta):
+            values = [value for part in meta for value in part[name]]
+            table.add_column(_column_of(values), name=name, index=0)
     return table
+
+
+def _column_of(values: list[Any]) -> Any:
+    """Return values of stars as a column; what no column holds becomes words."""
+    if any(np.ndim(value) for value in values):
+        return [str(value) for value in values]
+    if all(isinstance(value, u.Quantity) for value in values):
+        return u.Quantity(values)
+    column = np.asarray(values)
+    return [str(value) for value in values] if column.dtype.kind == "O" else column
 
 
 def assumed_units(
@@ -123,17 +141,6 @@ def _outside_hull(labels: np.ndarray, machine: FitterMachine) -> np.ndarray:
     if machine.hull is None:
         return np.zeros(len(labels), dtype=bool)
     return machine.hull.outside(labels)
-
-
-def _bad_chi2(fit: LabelFit) -> np.ndarray:
-    """Flag spectra that the model doesn't describe."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        reduced = fit.chi2 / fit.dof
-        bad = reduced > BAD_CHI2
-        if not fit.known.all() and np.isfinite(reduced[~fit.known]).any():
-            typical = np.nanmedian(reduced[~fit.known])
-            bad = np.where(fit.known, bad, reduced > BAD_RESIDUAL * typical)
-    return bad
 
 
 ROWS = 512  # parameters evaluated at a time
