@@ -107,10 +107,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     continuum_degree : int, default=3
         Of that polynomial.
     bounds : dict of str to (low, high), default=None
-        Of labels and nuisances; by default the emulator's range, -100 to 100 km/s for velocity
-        and 0 to 50 km/s for broadening. Pixels within that reach of the ends are left out.
+        Of labels and nuisances, as numbers or Quantities; by default the emulator's range, -100 to
+        100 km/s for velocity and 0 to 50 km/s for broadening. Pixels within that reach of the ends
+        are left out. Two equal bounds hold a label: errors of the others are then conditional.
     priors : dict of str to (mean, standard deviation), default=None
-        Gaussian priors on labels and nuisances; none by default.
+        Gaussian priors on labels and nuisances, as numbers or Quantities; none by default.
     split : {"fit", "encode"}, default="fit"
         A translator's split latents are each star's own: fitted, with the distribution of the
         observed spectra as prior, or taken from the translator's encoder and held.
@@ -330,10 +331,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             A row per spectrum: every label, velocity and broadening with its ``_err`` and unit;
             ``chi2`` (in units of weights where errors are unknown), ``dof``, ``n_iterations``,
             ``status`` ("converged", "not converged", "too few pixels", "not finite"), and flags:
-            ``at_bound``, ``outside_hull`` of the labels that the emulator was trained on, and
-            ``bad_chi2`` (5 standard deviations from what chance gives, either way; where errors
-            are unknown, above 9 times the median). Columns of ``meta`` come first, such as the
-            stars' names. ``table.write("labels.ecsv")`` and FITS keep units.
+            ``at_bound``, ``degenerate`` (the spectrum says nothing about a label: its error is that
+            of any value within its bounds), ``outside_hull`` of the labels that the emulator was
+            trained on, and ``bad_chi2`` (5 standard deviations from what chance gives, either way;
+            where errors are unknown, above 9 times the median). Columns of ``meta`` come first,
+            such as the stars' names. ``table.write("labels.ecsv")`` and FITS keep units.
 
         Raises
         ------
@@ -601,7 +603,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     def _fits(
         self, X: Any, parts: list[FitSummary] | None = None, *, quiet: bool = False
     ) -> Iterator[tuple[Spectra, LabelFit]]:
-        """Yield spectra and their fits, chunk by chunk, errors inflated; summaries go to `parts`."""
+        """Yield spectra and their fits, chunk by chunk, errors inflated; fill `parts`."""
         shape: tuple[int, ...] = getattr(X, "shape", None) or ()
         total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
         hidden = quiet or not self.verbose or total <= self.chunk_size
@@ -622,6 +624,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         factors = np.full(len(self._machine.names), self._typical_inflation())
         factors[: len(self._names)] = self.err_inflation_
         fit.covariance *= factors[:, None] * factors
+        self._machine.limit_errors(fit)
 
     def _typical_inflation(self) -> float:
         return float(np.median(self.err_inflation_))

@@ -10,7 +10,7 @@ import torch
 from sklearn.frozen import FrozenEstimator
 
 from spectragan.emulator.model import SpectrumModel, spectrum_model
-from spectragan.fitting.fitter import FitSettings, LabelFit, LabelFitter, join_fits
+from spectragan.fitting.fitter import EVEN_STD, FitSettings, LabelFit, LabelFitter, join_fits
 from spectragan.fitting.model import ForwardModel
 from spectragan.fitting.objective import Prior
 from spectragan.fitting.parameters import (
@@ -145,6 +145,7 @@ def grid_labels(training: np.ndarray | None, low: np.ndarray, high: np.ndarray) 
     return labels if len(labels) >= FEWEST_GRID_LABELS else even
 
 
+HELD = 1e-3  # of the emulator's range: narrower bounds hold a label on purpose
 MOST_CHECKED = 32  # stars whose residuals are looked at: enough to tell what is true of most
 SPLIT_RANGE = 6.0  # standard deviations of the observed stars' split latents
 SPLIT_RIDGE = 1e-6  # of their mean variance: codes may be collinear
@@ -188,8 +189,10 @@ class FitterMachine:
         self.names = (*self.labels, *(f"split_{i}" for i in range(n_split)), *shifts)
         self.split = np.arange(n_labels, n_labels + n_split)
         self.shown = np.setdiff1d(np.arange(len(self.names)), self.split)
-        low, high = parameter_bounds(parameters["bounds"], self.labels, self.label_range, shifts)
-        mean, precision = parameter_priors(parameters["priors"], (*self.labels, *shifts))
+        units = getattr(emulator, "_label_units", {})
+        given = parameters["bounds"], self.labels, self.label_range, shifts
+        low, high = parameter_bounds(*given, units)
+        mean, precision = parameter_priors(parameters["priors"], (*self.labels, *shifts), units)
         center, covariance = split_distribution(model)
         reach = SPLIT_RANGE * np.sqrt(np.diagonal(covariance))
         self.low = _insert(low, n_labels, center - reach)
@@ -208,6 +211,28 @@ class FitterMachine:
             model.usable,
             continuum_terms(nuisances, degree, emulator, len(model.usable)),
         )
+
+    @property
+    def wide(self) -> np.ndarray:
+        """Which parameters aren't held by narrow bounds, of shape (n_parameters,)."""
+        wide = self.high > self.low
+        span = self.label_range[1] - self.label_range[0]
+        wide[: len(self.labels)] &= (self.high - self.low)[: len(self.labels)] > HELD * span
+        return wide
+
+    def limit_errors(self, fit: LabelFit) -> None:
+        """Leave no error larger than that of any value within the bounds.
+
+        Parameters
+        ----------
+        fit : LabelFit
+            Its covariance is changed.
+        """
+        std = np.sqrt(np.diagonal(fit.covariance, axis1=1, axis2=2))
+        most = (self.high - self.low) * EVEN_STD
+        with np.errstate(invalid="ignore", divide="ignore"):
+            factor = np.where(std > most, most / std, 1.0)
+        fit.covariance *= factor[:, :, None] * factor[:, None, :]
 
     @cached_property
     def hull(self) -> LabelHull | None:

@@ -14,15 +14,12 @@ from scipy.stats import truncnorm
 from spectragan.exceptions import LabelUnitWarning
 from spectragan.fitting.fitter import LabelFit
 from spectragan.fitting.machine import FitterMachine
+from spectragan.fitting.parameters import SHIFT_UNITS, UNITS
 from spectragan.fitting.quality import bad_chi2
 from spectragan.spectra import Spectra
 from spectragan.training.devices import plain_torch
 
 STATUS = ("converged", "not converged", "too few pixels", "not finite")
-# Where the emulator's labels had no units: what these words mean throughout the field, and between
-# which values the largest label of a training set lies if it is in that unit.
-UNITS = {"teff": (u.K, 200.0, 1e6), "vmicro": (u.km / u.s, 0.0, 100.0)}
-SHIFT_UNITS = {"velocity": u.km / u.s, "broadening": u.km / u.s}
 
 
 def make_table(
@@ -37,7 +34,6 @@ def make_table(
     machine : FitterMachine
     units : dict of str to astropy unit
         Of the labels, where the emulator knows them.
-
     meta : list of dict
         Of the spectra, chunk by chunk.
 
@@ -57,6 +53,7 @@ def make_table(
     table["status"] = np.array(STATUS)[fit.status]
     table["at_bound"] = fit.at_bound[:, machine.shown].any(axis=1)
     n_labels = machine.fitter.forward.model.n_labels
+    table["degenerate"] = (fit.unbounded & machine.wide)[:, :n_labels].any(axis=1)
     table["outside_hull"] = _outside_hull(fit.parameters[:, :n_labels], machine)
     table["bad_chi2"] = bad_chi2(fit)
     for name in meta[0] or () if meta else ():
@@ -224,7 +221,7 @@ def unit_cube_to_prior(machine: FitterMachine, u: Any) -> np.ndarray:
     low, high = machine.low, machine.high
     mean, precision = machine.prior.mean.numpy(), machine.prior.precision.numpy()
     theta = low + quantiles * (high - low)
-    shown = [i for i in machine.shown if precision[i, i] > 0]
+    shown = [i for i in machine.shown if precision[i, i] > 0 and low[i] < high[i]]
     for i in shown:
         std = precision[i, i] ** -0.5
         cut = (low[i] - mean[i]) / std, (high[i] - mean[i]) / std
