@@ -359,7 +359,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         parts: list[FitSummary] = []
         pairs = [(spectra.meta, fit) for spectra, fit in ready._fits(X, parts)]
         meta, fits = zip(*pairs, strict=True)
-        FitSummary.of(parts).warn(ready._names)
+        ready._warn(parts)
         return make_table(join_fits(list(fits)), ready._machine, ready._units, list(meta))
 
     def best_model(self, X: Any) -> Any:
@@ -585,7 +585,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
                 kept.append(fit.covariance[:, :n, :n].reshape(-1, n * n))
             rows.append(np.hstack(kept))
         if not quiet:  # blocks of dask's are parts of one prediction: none can speak for all
-            FitSummary.of(parts).warn(self._names)
+            self._warn(parts)
         return np.concatenate(rows)
 
     def _pieces(self, rows: Any, *, std: bool, covariance: bool) -> tuple[Any, ...]:
@@ -596,6 +596,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         if covariance:
             pieces.append(_square(rows[:, n:], n))
         return tuple(pieces)
+
+    def _warn(self, parts: list[FitSummary]) -> None:
+        """Warn of what can't be right with the fits of a prediction."""
+        calibrated = self._typical_inflation() > 1 or self.translation_covariance_ is not None
+        FitSummary.of(parts).warn(self._names, calibrated=calibrated)
 
     def _fit_block(self, spectra: Spectra) -> LabelFit:
         return join_fits([fit for _, fit in self._fits(spectra, quiet=True)])

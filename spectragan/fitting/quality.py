@@ -101,18 +101,23 @@ class FitSummary:
         names = [field.name for field in fields(cls)]
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
-    def warn(self, names: Sequence[str]) -> None:
+    def warn(self, names: Sequence[str], *, calibrated: bool) -> None:
         """Warn once of all that can't be right with the fits.
 
         Parameters
         ----------
         names : sequence of n_labels str
+        calibrated : bool
+            Whether errors of labels are larger than the noise says: large chi squares, and
+            correlated residuals, are then allowed for.
 
         Warns
         -----
         FitQualityWarning
         """
-        found = [*self._scales(), *self._bounds(names), *self._chi_squares(), *self._noise()]
+        found = [*self._scales(), *self._bounds(names), *self._too_small()]
+        if not calibrated:
+            found += [*self._too_large(), *self._noise()]
         if found:
             warnings.warn(
                 f"fits of {len(self.chi2)} spectra must not be trusted as they are: "
@@ -140,18 +145,27 @@ class FitSummary:
             for i in np.flatnonzero(many)
         ]
 
-    def _chi_squares(self) -> list[str]:
+    def _share(self, sign: int) -> tuple[float, float]:
+        """Return the share of stars with chi squares off to one side, and the typical one."""
         use = self.known & np.isfinite(self.chi2) & (self.dof > 0)
         if not use.any():
-            return []
-        off = chi2_significance(self.chi2[use], self.dof[use])
+            return 0.0, 1.0
+        off = sign * chi2_significance(self.chi2[use], self.dof[use])
         reduced = float(np.median(self.chi2[use] / self.dof[use]))
-        if (off < -SIGNIFICANT).mean() > TYPICAL:
+        return float((off > SIGNIFICANT).mean()), reduced
+
+    def _too_small(self) -> list[str]:
+        share, reduced = self._share(-1)
+        if share > TYPICAL:
             return [
                 f"their chi square is {reduced:.2g} per degree of freedom: is ivar 1 / sigma^2, "
                 "and not a variance or an error?"
             ]
-        if (off > SIGNIFICANT).mean() > TYPICAL:
+        return []
+
+    def _too_large(self) -> list[str]:
+        share, reduced = self._share(1)
+        if share > TYPICAL:
             return [
                 f"their chi square is {reduced:.3g} per degree of freedom: errors of pixels are "
                 "too small, or no model describes these stars; fit(spectra, labels) of some known "
