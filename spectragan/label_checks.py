@@ -124,7 +124,7 @@ def hide_codes(labels: np.ndarray, names: Sequence[str], input_name: str) -> np.
     if found is None or not found.any():
         return labels
     row, column = np.argwhere(found)[0]
-    which = ", ".join(f"`{names[i]}`" for i in np.flatnonzero(found.any(axis=0)))
+    which = ", ".join(f"`{names[i]}`" for i in np.flatnonzero(found.any(axis=0)).tolist())
     warnings.warn(
         f"`{input_name}` must hold NaN, or no row, where a label isn't known; got codes as "
         f"{labels[row, column]:g} at row {row} in {which} ({found.any(axis=1).sum()} of "

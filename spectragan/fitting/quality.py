@@ -142,7 +142,7 @@ class FitSummary:
         return [
             f"`{names[i]}` of {count[i]} is at a bound: they may lie beyond the emulator's range, "
             "and their errors don't say so"
-            for i in np.flatnonzero(many)
+            for i in np.flatnonzero(many).tolist()
         ]
 
     def _share(self, sign: int) -> tuple[float, float]:

@@ -56,9 +56,10 @@ def make_table(
     table["degenerate"] = (fit.unbounded & machine.wide)[:, :n_labels].any(axis=1)
     table["outside_hull"] = _outside_hull(fit.parameters[:, :n_labels], machine)
     table["bad_chi2"] = bad_chi2(fit)
-    for name in meta[0] or () if meta else ():
-        if name not in table.colnames and all(part and name in part for part in meta):
-            values = [value for part in meta for value in part[name]]
+    chunks = meta or []
+    for name in reversed(list(chunks[0] or {}) if chunks else []):
+        if name not in table.colnames and all(part and name in part for part in chunks):
+            values = [value for part in chunks for value in part[name]]
             table.add_column(_column_of(values), name=name, index=0)
     return table
 
