@@ -11,9 +11,12 @@ __all__ = [
     "DomainScaleWarning",
     "FewSpectraWarning",
     "FileAssumptionWarning",
+    "FitQualityWarning",
     "GridMismatchError",
     "LabelExtrapolationWarning",
     "LabelMismatchWarning",
+    "LabelUnitWarning",
+    "MissingLabelWarning",
     "MissingWavelengthWarning",
     "ModelFileError",
     "NaNFluxWarning",
@@ -67,12 +70,24 @@ class FewSpectraWarning(SpectraganWarning):
     """A domain has so few spectra that a baseline may translate better; the message names it."""
 
 
+class FitQualityWarning(SpectraganWarning):
+    """Many fitted labels can't be right: at a bound, or of spectra that no model describes."""
+
+
 class LabelExtrapolationWarning(SpectraganWarning):
     """Labels lie outside the range that the model was trained on."""
 
 
 class LabelMismatchWarning(SpectraganWarning):
     """The labels of the two domains seem to be distributed differently."""
+
+
+class LabelUnitWarning(SpectraganWarning):
+    """Labels can't be in the unit that their name stands for; their columns get none."""
+
+
+class MissingLabelWarning(SpectraganWarning):
+    """Codes such as -9999 stand where stars have no label; these stars are left out."""
 
 
 class TrainingHealthWarning(SpectraganWarning):

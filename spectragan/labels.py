@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import astropy.units as u
 import numpy as np
+from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 
 from spectragan.exceptions import LabelExtrapolationWarning
+from spectragan.label_checks import (
+    as_columns,
+    check_columns,
+    check_complete,
+    hide_codes,
+    is_mapping,
+)
 from spectragan.spectra.checks import is_masked, nan_where_masked
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.lazy import LazySpectra
@@ -315,7 +323,10 @@ def named_columns(labels: Any) -> tuple[str, ...] | None:
         return labels.names
     if hasattr(labels, "colnames"):
         return tuple(labels.colnames)
-    columns = getattr(labels, "columns", None)
+    if is_mapping(labels):
+        return tuple(labels)
+    fields = getattr(getattr(labels, "dtype", None), "names", None)
+    columns = fields or getattr(labels, "columns", None)
     if columns is None or not all(isinstance(name, str) for name in columns):
         return None
     return tuple(columns)
@@ -335,6 +346,7 @@ def column_units(labels: Any) -> dict[str, Any]:
     """
     if isinstance(labels, LabelArray):
         return {name: unit for name, unit in labels.units.items() if unit != u.dex}
+    labels = as_columns(labels)
     names = getattr(labels, "colnames", ())
     return {name: labels[name].unit for name in names if labels[name].unit is not None}
 
@@ -377,12 +389,15 @@ def label_array(
     >>> label_array(Table({"logg": [4.44], "teff": [5772.0]}), names=("teff", "logg"))
     array([[5.772e+03, 4.440e+00]])
     """
-    columns = named_columns(labels)
+    columns, labels = named_columns(labels), as_columns(labels)
     if columns is not None:
         wanted = columns if names is None else tuple(names)
         if isinstance(labels, LabelArray) and _are_placeholders(wanted):
             wanted = columns  # the fit knew no names: columns are taken in their order
         _check_present(wanted, columns)
+        if names is None:
+            table = labels.to_table() if isinstance(labels, LabelArray) else labels
+            check_columns(table, columns, input_name)
         if isinstance(labels, LabelArray):
             labels = _convert_columns(labels[:, [columns.index(name) for name in wanted]], units)
         elif hasattr(labels, "colnames"):
@@ -391,7 +406,29 @@ def label_array(
             labels = labels[list(wanted)]
     elif is_masked(labels):
         labels = nan_where_masked(labels)
-    return check_array(labels, dtype=[np.float64, np.float32], order="C", input_name=input_name)
+    array = check_array(
+        labels,
+        dtype=[np.float64, np.float32],
+        order="C",
+        ensure_all_finite="allow-nan",
+        input_name=input_name,
+    )
+    check_complete(array, names or columns or number_labels(array), input_name)
+    return array
+
+
+def number_labels(labels: np.ndarray) -> tuple[str, ...]:
+    """Return names for the columns of an array that has none.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_samples, n_labels)
+
+    Returns
+    -------
+    names : tuple of str
+    """
+    return tuple(f"label_{i}" for i in range(labels.shape[1]))
 
 
 def target_labels(
@@ -414,11 +451,17 @@ def target_labels(
     Returns
     -------
     labels : ndarray of shape (n_spectra, n_labels), float64
+        NaN where a catalogue has written a code for a label that it doesn't have.
 
     Raises
     ------
     ValueError
         If there are none, or `label_array` refuses them.
+
+    Warns
+    -----
+    MissingLabelWarning
+        If there are such codes.
     """
     if y is None:
         raise ValueError(
@@ -426,7 +469,26 @@ def target_labels(
         )
     if named_columns(y) is None and np.asarray(y).ndim == 1:
         y = np.asarray(y).reshape(-1, 1)
-    return label_array(y, names, units, input_name="y").astype(float)
+    labels = label_array(y, names, units, input_name="y").astype(float)
+    return hide_codes(labels, names or named_columns(y) or number_labels(labels), "y")
+
+
+def score_labels(true: np.ndarray, found: np.ndarray, sample_weight: Any = None) -> float:
+    """Return the mean R squared of labels, over the stars that have them.
+
+    Parameters
+    ----------
+    true, found : ndarray of shape (n_spectra, n_labels)
+        Stars without a true label, NaN, are left out.
+    sample_weight : array-like of shape (n_spectra,), default=None
+
+    Returns
+    -------
+    score : float
+    """
+    known = np.isfinite(true).all(axis=1)
+    weight = None if sample_weight is None else np.asarray(sample_weight)[known]
+    return float(r2_score(true[known], found[known], sample_weight=weight))
 
 
 def warn_outside(labels: np.ndarray, label_range: np.ndarray, names: Sequence[str]) -> None:

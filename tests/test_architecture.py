@@ -17,7 +17,7 @@ import spectragan
 ORDER = (
     ("exceptions", "rules"),
     ("files",),  # models as files: it knows classes by their names alone
-    ("spectra",),
+    ("spectra", "label_checks"),
     ("training", "labels"),
     ("emulator", "starnet", "interop"),
     ("translator",),
@@ -41,6 +41,7 @@ OUTSIDE = {
     # tqdm: reading thousands of files takes a while, and the bar says that it goes on.
     # dask and h5py: spectra over their arrays are computed together, and found again.
     "spectra": SCIENCE | {"astropy", "specutils", "tqdm", "dask", "h5py"},
+    "label_checks": SCIENCE | {"astropy"},
     "labels": SCIENCE | {"astropy"},
     "training": GEAR | {"dask"},
     "emulator": GEAR,

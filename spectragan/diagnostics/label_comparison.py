@@ -8,6 +8,7 @@ import astropy.units as u
 import numpy as np
 from scipy.stats import median_abs_deviation
 
+from spectragan.label_checks import as_columns, hide_codes, order_of, without_errors
 from spectragan.labels import LabelArray, column_units, named_columns
 from spectragan.spectra.checks import is_masked
 from spectragan.spectra.inputs import draw_seed, make_rng
@@ -18,7 +19,7 @@ def choose_names(fitted: Any, catalogue: Any, label_names: Sequence[str] | None)
     """Return the names of the labels to compare."""
     if label_names is None:
         known = named_columns(fitted) or named_columns(catalogue)
-        return known or _number_columns(_as_float(fitted, "fitted"))
+        return without_errors(known) if known else _number_columns(_as_float(fitted, "fitted"))
     names = tuple(label_names)
     if isinstance(label_names, str) or not names or len(set(names)) < len(names):
         raise ValueError(
@@ -26,6 +27,12 @@ def choose_names(fitted: Any, catalogue: Any, label_names: Sequence[str] | None)
             "write for example ('teff', 'logg')."
         )
     return names
+
+
+def in_order_of(fitted: Any, other: Any, values: np.ndarray) -> np.ndarray:
+    """Return the values of another table in the order of the fitted one, if both name stars."""
+    rows = order_of(fitted, other)
+    return values if rows is None else values[rows]
 
 
 def _number_columns(array: np.ndarray) -> tuple:
@@ -59,7 +66,7 @@ def read_labels(labels: Any, argument: str, names: tuple, units: dict[str, Any])
             f"`{argument}` must have the shape (n_stars, {len(names)}), one column for each of "
             f"{', '.join(names)}; got {array.shape}; select those columns in that order."
         )
-    return np.where(np.isfinite(array), array, np.nan)
+    return hide_codes(np.where(np.isfinite(array), array, np.nan), names, argument)
 
 
 def _read_series(column: Any, name: str, argument: str, units: dict[str, Any]) -> np.ndarray:
@@ -224,7 +231,8 @@ def compare_labels(
     fitted : array-like of shape (n_stars, n_labels), DataFrame, Table or QTable
         Labels of a fit; NaN where it failed.
     catalogue : array-like of shape (n_stars, n_labels), DataFrame, Table or QTable
-        Labels of the same stars row by row; NaN or masked where not known.
+        Labels of the same stars row by row; NaN or masked where not known. Data frames whose
+        index holds the stars of `fitted` in another order are brought into its order.
     std : array-like of shape (n_stars, n_labels), DataFrame, Table or QTable, default=None
         Standard deviations of `fitted`, for the coverage of their 68 % intervals.
     label_names : sequence of str, default=None
@@ -243,6 +251,11 @@ def compare_labels(
     ValueError
         If rows or columns don't fit together, a named label is missing, units do not convert, an
         error is negative, or no star has both values of any label.
+
+    Warns
+    -----
+    MissingLabelWarning
+        If codes such as -9999 stand where labels aren't known; they are left out.
 
     See Also
     --------
@@ -276,11 +289,13 @@ def compare_labels(
     >>> bool(low < 30 < high)
     True
     """
+    fitted, catalogue, std = (as_columns(labels) for labels in (fitted, catalogue, std))
     names = choose_names(fitted, catalogue, label_names)
     units = column_units(catalogue) | column_units(fitted)
     y = read_labels(fitted, "fitted", names, units)
-    x = read_labels(catalogue, "catalogue", names, units)
+    x = in_order_of(fitted, catalogue, read_labels(catalogue, "catalogue", names, units))
     sigma = None if std is None else read_labels(std, "std", names, units)
+    sigma = None if sigma is None else in_order_of(fitted, std, sigma)
     _check_stars(y, x, sigma)
     used = np.isfinite(y - x)
     if not used.any():

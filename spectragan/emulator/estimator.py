@@ -15,12 +15,14 @@ from spectragan.emulator.model import EmulatorModel
 from spectragan.emulator.training import EmulatorSettings, TrunkSettings, fit_emulator
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
+from spectragan.label_checks import check_same_stars, hide_codes
 from spectragan.labels import (
     LABELS,
     check_not_swapped,
     column_units,
     label_array,
     named_columns,
+    number_labels,
     warn_outside,
     with_names,
 )
@@ -118,9 +120,15 @@ def read_training(X: Any, y: Any) -> tuple[np.ndarray, Spectra]:
     labels = label_array(X)
     spectra = read_spectra(y)
     check_consistent_length(labels, spectra)
+    check_same_stars(X, y, ("X", "y"))
+    labels = hide_codes(labels, named_columns(X) or number_labels(labels), "X")
+    known = np.isfinite(labels).all(axis=1)
+    if not known.all():
+        labels, spectra = labels[known], spectra[known]
     if len(labels) < 2:
         raise ValueError(
-            "`X` and `y` must hold at least 2 spectra with labels; got 1 sample; add spectra."
+            "`X` and `y` must hold at least 2 spectra with labels; got "
+            f"{len(labels)} sample{'s' * (len(labels) != 1)}; add spectra."
         )
     if not (spectra.ivar > 0).any():
         raise ValueError(
@@ -331,7 +339,7 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         Parameters
         ----------
         X : array-like of shape (n_samples, n_labels), DataFrame, Table or QTable
-            The labels, finite.
+            The labels, finite. Stars with a code such as -9999 for a label are left out.
         y : Spectra, specutils object, list of them, or array-like of shape (n_samples, n_pixels)
             The spectra, dimensionless. Pixels with ivar 0 are ignored. One-dimensional numbers
             of shape (n_samples,) are taken as spectra of one pixel.
@@ -359,6 +367,8 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         -----
         CheckpointWarning
             If a checkpoint can't be written or read; training goes on.
+        MissingLabelWarning
+            If stars are left out.
         """
         check_all(vars(self), self._rules)
         device = resolve_device(self.device)
@@ -495,7 +505,7 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         """Check labels and spectra, and set the attributes that describe them."""
         labels, spectra = read_training(X, y)
         names = named_columns(X)
-        self.label_names_ = names or tuple(f"label_{i}" for i in range(labels.shape[1]))
+        self.label_names_ = names or number_labels(labels)
         if names is not None:
             self.feature_names_in_ = np.array(names, dtype=object)
         elif hasattr(self, "feature_names_in_"):

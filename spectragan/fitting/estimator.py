@@ -1,13 +1,12 @@
 """`ParameterFitter`: observed spectra in, stellar labels with errors out."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from operator import is_
 from typing import Any
 
 import numpy as np
 from astropy.table import QTable, Table
 from sklearn.base import BaseEstimator, RegressorMixin, clone
-from sklearn.metrics import r2_score
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
@@ -15,15 +14,23 @@ from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
 from spectragan.fitting.errors import calibrate, hold_out, translation_covariance
 from spectragan.fitting.fitter import LabelFit, join_fits
-from spectragan.fitting.machine import FitterMachine, is_fitted, members_of, thaw
+from spectragan.fitting.machine import FitterMachine, members_of, thaw
 from spectragan.fitting.parameters import KEPT, LEFT_OUT, RULES, check_nuisances
+from spectragan.fitting.quality import FitSummary
 from spectragan.fitting.results import (
     log_probability,
     make_table,
     standard_errors,
     unit_cube_to_prior,
 )
-from spectragan.labels import check_not_swapped, named_columns, target_labels, with_names
+from spectragan.label_checks import check_same_stars
+from spectragan.labels import (
+    check_not_swapped,
+    named_columns,
+    score_labels,
+    target_labels,
+    with_names,
+)
 from spectragan.rules import check_all
 from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
@@ -31,7 +38,7 @@ from spectragan.spectra.inputs import check_unit
 from spectragan.spectra.summary import progress_bar
 from spectragan.training.dask_rows import check_left_to_dask, gather_spectra, map_spectra, one_row
 from spectragan.training.streaming import holds_dask, row_chunks, write_results
-from spectragan.translator.observed import check_grids
+from spectragan.translator.observed import check_grids, check_is_emulator, is_fitted
 
 
 def read_labels(
@@ -59,6 +66,11 @@ def read_labels(
     ------
     ValueError
         If labels are missing, not finite, or not as many as spectra.
+
+    Warns
+    -----
+    MissingLabelWarning
+        If some are codes of a catalogue; these are NaN.
     """
     remedy = "call fit(spectra, labels), or give it a fitted emulator"
     labels = target_labels(y, "ParameterFitter", remedy, names, units)
@@ -95,10 +107,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     continuum_degree : int, default=3
         Of that polynomial.
     bounds : dict of str to (low, high), default=None
-        Of labels and nuisances; by default the emulator's range, -100 to 100 km/s for velocity
-        and 0 to 50 km/s for broadening. Pixels within that reach of the ends are left out.
+        Of labels and nuisances, as numbers or Quantities; by default the emulator's range, -100 to
+        100 km/s for velocity and 0 to 50 km/s for broadening. Pixels within that reach of the ends
+        are left out. Two equal bounds hold a label: errors of the others are then conditional.
     priors : dict of str to (mean, standard deviation), default=None
-        Gaussian priors on labels and nuisances; none by default.
+        Gaussian priors on labels and nuisances, as numbers or Quantities; none by default.
     split : {"fit", "encode"}, default="fit"
         A translator's split latents are each star's own: fitted, with the distribution of the
         observed spectra as prior, or taken from the translator's encoder and held.
@@ -237,6 +250,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         check_not_swapped(y, X, "fit(spectra, labels)")
         y = with_names(y, label_names)
         emulator = thaw(self.emulator)
+        if emulator is not None:
+            check_is_emulator(emulator)
+        self._check_translator()
         if not is_fitted(emulator):
             self._train(X, y, emulator)
             return self
@@ -246,6 +262,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         fresh._compare_members(spectra)
         if spectra is not None:
             labels = None if y is None else read_labels(y, len(spectra), fresh._names, fresh._units)
+            check_same_stars(X, y, ("X", "y"))
             if self.err_inflation == "auto":
                 fresh.err_inflation_ = fresh._calibrate(spectra, labels)
         self.__dict__.update(fresh.__dict__)
@@ -284,6 +301,13 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             If `X` isn't on the emulator's grid.
         ValueError
             If both errors are asked for, `out` doesn't fit, or a parameter breaks its rule.
+
+        Warns
+        -----
+        FitQualityWarning
+            Once, if many of the labels can't be right: at a bound, of spectra that aren't scaled
+            as the emulator's, whose chi squares are no chance, or whose noise is correlated.
+            Results that are dask's come without it.
         """
         if return_std and return_cov:
             raise ValueError(
@@ -307,9 +331,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             A row per spectrum: every label, velocity and broadening with its ``_err`` and unit;
             ``chi2`` (in units of weights where errors are unknown), ``dof``, ``n_iterations``,
             ``status`` ("converged", "not converged", "too few pixels", "not finite"), and flags:
-            ``at_bound``, ``outside_hull`` of the labels that the emulator was trained on, and
-            ``bad_chi2`` (above 3 per degree of freedom; where errors are unknown, above 9 times
-            the median). ``table.write("labels.ecsv")`` and FITS keep units.
+            ``at_bound``, ``degenerate`` (the spectrum says nothing about a label: its error is that
+            of any value within its bounds), ``outside_hull`` of the labels that the emulator was
+            trained on, and ``bad_chi2`` (5 standard deviations from what chance gives, either way;
+            where errors are unknown, above 9 times the median). Columns of ``meta`` come first,
+            such as the stars' names. ``table.write("labels.ecsv")`` and FITS keep units.
 
         Raises
         ------
@@ -317,14 +343,24 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             If the emulator isn't fitted.
         GridMismatchError
             If `X` isn't on the emulator's grid.
+
+        Warns
+        -----
+        FitQualityWarning
+            As `predict` does.
+        LabelUnitWarning
+            If a label can't be in the unit that its name stands for.
         """
         ready = self._ready()
         if holds_dask(X):
             ready._validate(one_row(X))
             fits = gather_spectra(ready, "_fit_block", X)
-        else:
-            fits = [fit for _, fit in ready._fits(X)]
-        return make_table(join_fits(fits), ready._machine, ready._units)
+            return make_table(join_fits(fits), ready._machine, ready._units)
+        parts: list[FitSummary] = []
+        pairs = [(spectra.meta, fit) for spectra, fit in ready._fits(X, parts)]
+        meta, fits = zip(*pairs, strict=True)
+        ready._warn(parts)
+        return make_table(join_fits(list(fits)), ready._machine, ready._units, list(meta))
 
     def best_model(self, X: Any) -> Any:
         """Return the best-fitting model of every spectrum.
@@ -429,7 +465,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         ready = self._ready()
         labels = ready.predict(X)
         truth = read_labels(y, len(labels), ready._names, ready._units)
-        return float(r2_score(truth, labels, sample_weight=sample_weight))
+        return score_labels(truth, labels.reshape(truth.shape), sample_weight)
 
     @property
     def label_names_(self) -> tuple[str, ...]:
@@ -457,13 +493,25 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         """Units of labels, where the emulator knows them."""
         return getattr(self.emulator_, "_label_units", {})
 
+    def _check_translator(self) -> None:
+        """Raise unless the translator is fitted: cross-validation clones it, and forgets fits."""
+        if isinstance(self.translator, BaseEstimator) and not is_fitted(thaw(self.translator)):
+            raise NotFittedError(
+                f"`translator` must be fitted; got an unfitted {type(self.translator).__name__}; "
+                "fit it, and where scikit-learn clones it, as in cross-validation, wrap emulator "
+                "and translator in sklearn.frozen.FrozenEstimator."
+            )
+
     def _train(self, X: Any, y: Any, emulator: Any) -> None:
         """Train the emulator, after a part of it has told how far errors are from the truth."""
         spectra = validate_spectra(self, X, reset=True)
         labels, columns = read_labels(y, len(spectra)), named_columns(y)
+        check_same_stars(X, y, ("X", "y"))
         if emulator is None:
             emulator = SpectrumEmulator(random_state=self.random_state, verbose=self.verbose)
         base, factors = clone(emulator), np.ones(labels.shape[1])
+        everything, known = spectra, np.isfinite(labels).all(axis=1)
+        spectra, labels = (spectra, labels) if known.all() else (spectra[known], labels[known])
         rows = hold_out(len(spectra), self.random_state)
         # Through a translator, spectra of the training's domain say nothing about the errors.
         if self.err_inflation == "auto" and rows is not None and self.translator is None:
@@ -471,7 +519,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             part = self._with(emulator=clone(base).fit(some, spectra[~rows])).fit()
             factors = part._calibrate(spectra[rows], labels[rows])
         single = columns is None and np.asarray(y).ndim == 1
-        self._adopt(base.fit(labels if single else y, spectra))
+        self._adopt(base.fit(np.reshape(y, (-1, 1)) if single else y, everything))
         self._one_dimensional = single
         self._compare_members(None)
         if self.err_inflation == "auto":
@@ -528,13 +576,16 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     def _columns(self, X: Any, *, std: bool, covariance: bool, quiet: bool = False) -> np.ndarray:
         """Return labels and what is wanted of errors side by side, little of each spectrum."""
         n, rows = len(self._names), []
-        for _, fit in self._fits(X, quiet=quiet):
+        parts: list[FitSummary] = []
+        for _, fit in self._fits(X, parts, quiet=quiet):
             kept = [fit.parameters[:, :n]]
             if std:
                 kept.append(standard_errors(fit.covariance[:, :n, :n]))
             if covariance:
                 kept.append(fit.covariance[:, :n, :n].reshape(-1, n * n))
             rows.append(np.hstack(kept))
+        if not quiet:  # blocks of dask's are parts of one prediction: none can speak for all
+            self._warn(parts)
         return np.concatenate(rows)
 
     def _pieces(self, rows: Any, *, std: bool, covariance: bool) -> tuple[Any, ...]:
@@ -546,11 +597,18 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             pieces.append(_square(rows[:, n:], n))
         return tuple(pieces)
 
+    def _warn(self, parts: list[FitSummary]) -> None:
+        """Warn of what can't be right with the fits of a prediction."""
+        calibrated = self._typical_inflation() > 1 or self.translation_covariance_ is not None
+        FitSummary.of(parts).warn(self._names, calibrated=calibrated)
+
     def _fit_block(self, spectra: Spectra) -> LabelFit:
         return join_fits([fit for _, fit in self._fits(spectra, quiet=True)])
 
-    def _fits(self, X: Any, *, quiet: bool = False) -> Iterator[tuple[Spectra, LabelFit]]:
-        """Yield spectra and their fits, chunk by chunk, errors inflated."""
+    def _fits(
+        self, X: Any, parts: list[FitSummary] | None = None, *, quiet: bool = False
+    ) -> Iterator[tuple[Spectra, LabelFit]]:
+        """Yield spectra and their fits, chunk by chunk, errors inflated; fill `parts`."""
         shape: tuple[int, ...] = getattr(X, "shape", None) or ()
         total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
         hidden = quiet or not self.verbose or total <= self.chunk_size
@@ -558,6 +616,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             for chunk in row_chunks(X, self.chunk_size):
                 for part in row_chunks(self._validate(chunk), self.chunk_size):
                     fit = self._machine.fit(part)
+                    if parts is not None and not quiet:
+                        parts.append(self._machine.summarize(part, fit, look=not parts))
                     self._inflate(fit)
                     bar.update(len(part))
                     yield part, fit
@@ -569,6 +629,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         factors = np.full(len(self._machine.names), self._typical_inflation())
         factors[: len(self._names)] = self.err_inflation_
         fit.covariance *= factors[:, None] * factors
+        self._machine.limit_errors(fit)
 
     def _typical_inflation(self) -> float:
         return float(np.median(self.err_inflation_))
@@ -581,7 +642,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             check_is_fitted(self)
         words, parts = self._state_of_parts()
         kept_words, kept_parts, kept = getattr(self, "_prepared", ("", [], None))
-        same = len(parts) == len(kept_parts) and all(map(is_, parts, kept_parts))
+        same = len(parts) == len(kept_parts) and all(map(_is_same, parts, kept_parts))
         if kept is None or not same or words != kept_words:
             kept = self._with().fit()
             self._prepared = words, parts, kept
@@ -608,8 +669,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())  # not the fitter's own
-        for name in ("_built", "_prepared"):  # hold functions; built again when needed
-            state.pop(name, None)
+        # Holds functions, and is quickly built again. What was learned is kept in `_prepared`, too:
+        # a pool of processes pickles the fitter for every likelihood.
+        state.pop("_built", None)
         return state
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -623,6 +685,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = True
         tags.input_tags.allow_nan = True
         return tags
+
+
+def _is_same(part: Any, kept: Any) -> bool:
+    """Tell whether two are one object; numbers and words, which pickling copies, if equal."""
+    return part is kept or (isinstance(part, int | float | str) and part == kept)
 
 
 def _square(rows: Any, n: int) -> Any:

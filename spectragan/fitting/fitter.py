@@ -1,6 +1,7 @@
 """Fit labels and nuisances to many spectra: a blind start, then the exact minimum."""
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ CONVERGED, STOPPED, TOO_FEW_PIXELS, NOT_FINITE = range(4)
 TOLERANCE = 1e-4  # standard deviations
 BROADENING_REACH = 3.0  # standard deviations of the widest Gaussian that must lie on the grid
 AT_BOUND = 1e-6  # of the range
+EVEN_STD = 12**-0.5  # of an interval in which all values are as likely
+LEAST_BROADENING = 1e-3  # km/s: at 0 itself chi square has no slope, and errors no size
 LEAST_POWER = 1e-13  # of a curvature with a diagonal of 1: rounding
 
 
@@ -34,6 +37,8 @@ class LabelFit:
     at_bound : ndarray of bool of shape (n_spectra, n_parameters)
     known : ndarray of bool of shape (n_spectra,)
         Whether the errors of the spectrum are.
+    unbounded : ndarray of bool of shape (n_spectra, n_parameters)
+        Whether the spectrum leaves a parameter anywhere within its bounds.
     """
 
     parameters: np.ndarray
@@ -44,6 +49,7 @@ class LabelFit:
     status: np.ndarray
     at_bound: np.ndarray
     known: np.ndarray
+    unbounded: np.ndarray
 
 
 class LabelFitter:
@@ -70,9 +76,19 @@ class LabelFitter:
         continuum: torch.Tensor | None = None,
     ) -> None:
         self.forward, self.settings, self.continuum = forward, settings, continuum
-        self.blind = BlindStart(forward, grid, settings, continuum)
+        self._grid = grid
         self.n_terms = 0 if continuum is None else len(continuum)
         self.usable = torch.as_tensor(self._described(usable))
+        if not bool(self.usable.any()):
+            raise ValueError(
+                "`bounds` of velocity and broadening, in km/s, must leave pixels that stay on the "
+                "grid; got none that do; narrow them, or give Quantities with their unit."
+            )
+
+    @cached_property
+    def blind(self) -> BlindStart:
+        """What finds starts: thousands of models, which a likelihood alone doesn't need."""
+        return BlindStart(self.forward, self._grid, self.settings, self.continuum)
 
     def _described(self, usable: np.ndarray) -> np.ndarray:
         """Tell which pixels the model has flux for, whatever the nuisances."""
@@ -106,6 +122,10 @@ class LabelFitter:
         """
         y, w = self._tensors(flux, weights)
         lower, upper = self._bounds(len(y), split)
+        column = self._broadening
+        if column is not None:
+            least = torch.minimum(upper[:, column], torch.tensor(LEAST_BROADENING))
+            lower[:, column] = torch.maximum(lower[:, column], least)
         n_good = (w > 0).sum(1)
         dof = n_good - (lower < upper).sum(1) - self.n_terms
         rows = torch.nonzero(dof > 0).ravel()
@@ -204,6 +224,7 @@ class LabelFitter:
             status=np.full(n, TOO_FEW_PIXELS),
             at_bound=np.zeros((n, n_parameters), dtype=bool),
             known=known,
+            unbounded=np.zeros((n, n_parameters), dtype=bool),
         )
 
     def _store(
@@ -220,12 +241,24 @@ class LabelFitter:
         offset = parameters - self.settings.prior.mean
         penalty = (offset * (offset @ self.settings.prior.precision)).sum(1)
         chi2 = minimum.cost - penalty
-        covariance = invert(minimum.curvature, lower < upper)
         # Where errors are unknown the residuals stand for them.
         left = torch.where(unknown, chi2 / torch.as_tensor(result.dof)[rows], 1.0)
-        covariance = covariance * left[:, None, None]
+        curvature = minimum.curvature / left[:, None, None]
+        limits = upper.clone()
+        if self._broadening is not None:
+            limits[:, self._broadening] = torch.inf  # near 0 its error isn't known yet
+        covariance, unbounded = bounded_covariance(curvature, lower, limits)
+        if self._broadening is not None:
+            self._widen(covariance, parameters, minimum.gradient, left)
         slack = AT_BOUND * (upper - lower)
         at_bound = (parameters - lower <= slack) | (upper - parameters <= slack)
+        if self._broadening is not None:
+            held = (
+                parameters[:, self._broadening]
+                <= lower[:, self._broadening] + slack[:, self._broadening]
+            )
+            floor = self.settings.lower[self._broadening]
+            parameters[held, self._broadening] = floor
         finite = torch.isfinite(minimum.cost)
         status = torch.where(minimum.converged, CONVERGED, STOPPED)
         status = torch.where(finite, status, NOT_FINITE)
@@ -236,6 +269,66 @@ class LabelFitter:
         result.n_iterations[where] = minimum.n_iterations.numpy()
         result.status[where] = status.numpy()
         result.at_bound[where] = (at_bound & (lower < upper)).numpy()
+        result.unbounded[where] = unbounded.numpy()
+
+    @property
+    def _broadening(self) -> int | None:
+        """Which parameter is the broadening, if one is."""
+        names = self.forward.nuisances
+        return self.forward.n_inner + names.index("broadening") if "broadening" in names else None
+
+    def _widen(
+        self,
+        covariance: torch.Tensor,
+        parameters: torch.Tensor,
+        gradient: torch.Tensor,
+        left: torch.Tensor,
+    ) -> None:
+        r"""Give broadenings near 0 the error within which chi square rises by 1.
+
+        Chi square is a parabola in the square :math:`s` of the broadening, not in itself.
+        """
+        column = self._broadening
+        value = parameters[:, column].clamp_min(LEAST_BROADENING)
+        old = covariance[:, column, column].sqrt()
+        # A variance in s is the one in the broadening times (ds / d broadening) squared.
+        curvature = 1 / (2 * value * old).square()
+        slope = (gradient[:, column] / left / (2 * value)).clamp_min(0)
+        rise = 1 / (slope + (slope.square() + curvature).sqrt())
+        new = (value.square() + rise).sqrt() - value
+        factor = torch.ones_like(covariance[:, 0])
+        factor[:, column] = torch.where((old > 0) & torch.isfinite(new), new / old, 1.0)
+        covariance *= factor[:, :, None] * factor[:, None, :]
+
+
+def bounded_covariance(
+    curvature: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the covariances of parameters that can't leave their bounds.
+
+    What a spectrum says little about is known from its bounds: then all values between them are as
+    likely, and a label in narrow bounds is held for the others.
+
+    Parameters
+    ----------
+    curvature : tensor of shape (n, n_parameters, n_parameters)
+    lower, upper : tensors of shape (n, n_parameters)
+
+    Returns
+    -------
+    covariance : tensor of shape (n, n_parameters, n_parameters)
+    unbounded : tensor of bool of shape (n, n_parameters)
+        Where bounds tell more than the spectrum.
+    """
+    free = lower < upper
+    covariance = invert(curvature, free)
+    variance = covariance.diagonal(dim1=1, dim2=2)
+    most = torch.where(free, (upper - lower) * EVEN_STD, torch.inf).square()
+    unbounded = variance > most
+    if not bool(unbounded.any()):
+        return covariance, unbounded
+    added = torch.where(unbounded, 1 / most - 1 / variance, 0.0)
+    return invert(curvature + torch.diag_embed(added), free), unbounded
 
 
 def invert(curvature: torch.Tensor, free: torch.Tensor) -> torch.Tensor:

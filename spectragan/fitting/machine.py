@@ -1,18 +1,16 @@
 """From an emulator and parameters to one object that fits spectra in chunks."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
-from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import SpectrumModel, spectrum_model
-from spectragan.fitting.fitter import FitSettings, LabelFit, LabelFitter, join_fits
+from spectragan.fitting.fitter import EVEN_STD, FitSettings, LabelFit, LabelFitter, join_fits
 from spectragan.fitting.model import ForwardModel
 from spectragan.fitting.objective import Prior
 from spectragan.fitting.parameters import (
@@ -22,6 +20,7 @@ from spectragan.fitting.parameters import (
     parameter_bounds,
     parameter_priors,
 )
+from spectragan.fitting.quality import FitSummary, neighbour_correlation
 from spectragan.labels import LabelHull
 from spectragan.spectra import Spectra
 from spectragan.training.devices import map_rows, plain_torch
@@ -56,26 +55,6 @@ def members_of(translator: Any) -> list[Any]:
     members : list of translators
     """
     return getattr(thaw(translator), "members_", [])
-
-
-def is_fitted(estimator: Any) -> bool:
-    """Tell whether an estimator, or anything that emulates spectra, is ready.
-
-    Parameters
-    ----------
-    estimator : object or None
-
-    Returns
-    -------
-    fitted : bool
-    """
-    if not isinstance(estimator, BaseEstimator):
-        return hasattr(estimator, "label_range_")
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return False
-    return True
 
 
 def build_model(emulator: Any, translator: Any) -> SpectrumModel:
@@ -166,6 +145,8 @@ def grid_labels(training: np.ndarray | None, low: np.ndarray, high: np.ndarray) 
     return labels if len(labels) >= FEWEST_GRID_LABELS else even
 
 
+HELD = 1e-3  # of the emulator's range: narrower bounds hold a label on purpose
+MOST_CHECKED = 32  # stars whose residuals are looked at: enough to tell what is true of most
 SPLIT_RANGE = 6.0  # standard deviations of the observed stars' split latents
 SPLIT_RIDGE = 1e-6  # of their mean variance: codes may be collinear
 
@@ -208,8 +189,10 @@ class FitterMachine:
         self.names = (*self.labels, *(f"split_{i}" for i in range(n_split)), *shifts)
         self.split = np.arange(n_labels, n_labels + n_split)
         self.shown = np.setdiff1d(np.arange(len(self.names)), self.split)
-        low, high = parameter_bounds(parameters["bounds"], self.labels, self.label_range, shifts)
-        mean, precision = parameter_priors(parameters["priors"], (*self.labels, *shifts))
+        units = getattr(emulator, "_label_units", {})
+        given = parameters["bounds"], self.labels, self.label_range, shifts
+        low, high = parameter_bounds(*given, units)
+        mean, precision = parameter_priors(parameters["priors"], (*self.labels, *shifts), units)
         center, covariance = split_distribution(model)
         reach = SPLIT_RANGE * np.sqrt(np.diagonal(covariance))
         self.low = _insert(low, n_labels, center - reach)
@@ -228,6 +211,28 @@ class FitterMachine:
             model.usable,
             continuum_terms(nuisances, degree, emulator, len(model.usable)),
         )
+
+    @property
+    def wide(self) -> np.ndarray:
+        """Which parameters aren't held by narrow bounds, of shape (n_parameters,)."""
+        wide = self.high > self.low
+        span = self.label_range[1] - self.label_range[0]
+        wide[: len(self.labels)] &= (self.high - self.low)[: len(self.labels)] > HELD * span
+        return wide
+
+    def limit_errors(self, fit: LabelFit) -> None:
+        """Leave no error larger than that of any value within the bounds.
+
+        Parameters
+        ----------
+        fit : LabelFit
+            Its covariance is changed.
+        """
+        std = np.sqrt(np.diagonal(fit.covariance, axis1=1, axis2=2))
+        most = (self.high - self.low) * EVEN_STD
+        with np.errstate(invalid="ignore", divide="ignore"):
+            factor = np.where(std > most, most / std, 1.0)
+        fit.covariance *= factor[:, :, None] * factor[:, None, :]
 
     @cached_property
     def hull(self) -> LabelHull | None:
@@ -255,6 +260,43 @@ class FitterMachine:
             return self.fitter.fit(flux[rows], spectra.ivar[rows], known[rows], part)
 
         return join_fits(map_rows(fit, len(spectra)))
+
+    def summarize(self, spectra: Spectra, fit: LabelFit, *, look: bool) -> FitSummary:
+        """Return what says whether the fits of one chunk can be right.
+
+        Parameters
+        ----------
+        spectra : Spectra
+        fit : LabelFit
+        look : bool
+            Whether to look at the residuals of some stars, which takes a while.
+
+        Returns
+        -------
+        summary : FitSummary
+        """
+        seen = self._residuals(spectra, fit) if look else (np.zeros(0), np.zeros(0))
+        bound = fit.at_bound[:, : len(self.labels)]
+        return FitSummary(bound, fit.chi2, fit.dof, fit.known, *seen)
+
+    def _residuals(self, spectra: Spectra, fit: LabelFit) -> tuple[np.ndarray, np.ndarray]:
+        """Return correlations of residuals, and flux over that of the model, of a few stars."""
+        found = np.flatnonzero(np.isfinite(fit.parameters).all(axis=1))
+        some = found[:: max(1, -(-len(found) // MOST_CHECKED))]
+        if not len(some):
+            return np.zeros(0), np.zeros(0)
+        part = spectra[some]
+        few = LabelFit(**{f.name: getattr(fit, f.name)[some] for f in fields(LabelFit)})
+        flux, good = self.models(part, few)
+        good = good & (part.ivar > 0)
+        residual = (part.filled() - flux) * np.sqrt(part.ivar)
+        level = [
+            np.median(y[use]) / (np.median(m[use]) or 1.0) if use.any() else 1.0
+            for y, m, use in zip(part.filled(), flux, good, strict=True)
+        ]
+        # A continuum that is fitted takes up any scale.
+        scale = np.ones(len(some)) if self.fitter.n_terms else np.array(level)
+        return neighbour_correlation(residual, good), scale
 
     @plain_torch()
     def models(self, spectra: Spectra, fit: LabelFit) -> tuple[np.ndarray, np.ndarray]:

@@ -204,6 +204,8 @@ class Minimum:
     n_iterations : tensor of int of shape (n,)
         Evaluations of each problem.
     converged : tensor of bool of shape (n,)
+    gradient : tensor of shape (n, n_parameters)
+        Half the gradient of the cost: not 0 at a bound.
     """
 
     parameters: torch.Tensor
@@ -212,6 +214,7 @@ class Minimum:
     distance: torch.Tensor
     n_iterations: torch.Tensor
     converged: torch.Tensor
+    gradient: torch.Tensor
 
 
 def minimize(
@@ -290,9 +293,9 @@ class _State:
     ) -> None:
         self.objective, self.lower, self.upper = objective, lower, upper
         n = len(start)
-        cost, self.gradient, curvature = objective.evaluate(start, torch.arange(n))
+        cost, gradient, curvature = objective.evaluate(start, torch.arange(n))
         ones = torch.ones_like(cost)
-        self.best = Minimum(start, cost, curvature, ones / 0, ones.long(), ones < 0)
+        self.best = Minimum(start, cost, curvature, ones / 0, ones.long(), ones < 0, gradient)
         self.damping, self.growth = FIRST_DAMPING * ones, 2 * ones
 
     def undecided(self, tolerance: float) -> torch.Tensor:
@@ -301,7 +304,7 @@ class _State:
         rows = torch.nonzero(~best.converged & (self.damping < MOST_DAMPING)).ravel()
         if len(rows):
             step = self._steps(rows, LEAST_DAMPING + 0 * self.damping[rows])
-            distance = (-step * self.gradient[rows]).sum(1).clamp_min(0).sqrt()
+            distance = (-step * self.best.gradient[rows]).sum(1).clamp_min(0).sqrt()
             finite = torch.isfinite(distance) & torch.isfinite(best.cost[rows])
             # Distances fall by a factor per step, which the last two steps tell.
             rate = (distance / best.distance[rows]).clamp_max(1)
@@ -332,11 +335,11 @@ class _State:
         self._adapt_damping(rows, better, (best.cost[rows] - cost) / predicted)
         taken = rows[better]
         best.parameters[taken], best.cost[taken] = trial[better], cost[better]
-        best.curvature[taken], self.gradient[taken] = curvature[better], gradient[better]
+        best.curvature[taken], self.best.gradient[taken] = curvature[better], gradient[better]
 
     def _predicted_decrease(self, rows: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
         bent = (self.best.curvature[rows] @ step[:, :, None])[:, :, 0]
-        decrease = -(step * (2 * self.gradient[rows] + bent)).sum(1)
+        decrease = -(step * (2 * self.best.gradient[rows] + bent)).sum(1)
         return decrease.clamp_min(torch.finfo(step.dtype).tiny)
 
     def _adapt_damping(self, rows: torch.Tensor, better: torch.Tensor, ratio: torch.Tensor) -> None:
@@ -349,7 +352,7 @@ class _State:
 
     def _steps(self, rows: torch.Tensor, damping: torch.Tensor) -> torch.Tensor:
         """Return the damped Newton steps (n_rows, n_parameters), 0 where a bound holds."""
-        parameters, gradient = self.best.parameters[rows], self.gradient[rows]
+        parameters, gradient = self.best.parameters[rows], self.best.gradient[rows]
         at_lower = (parameters <= self.lower[rows]) & (gradient >= 0)
         at_upper = (parameters >= self.upper[rows]) & (gradient <= 0)
         free = ~(at_lower | at_upper | (self.lower == self.upper)[rows])

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import astropy.units as u
 import numpy as np
 
 from spectragan.rules import VERBOSE, count, number, one_of
@@ -11,12 +12,17 @@ from spectragan.spectra.inputs import GRID
 NUISANCES = ("velocity", "broadening", "continuum")
 SHIFTS = NUISANCES[:2]  # fitted as parameters; the continuum is solved for
 DEFAULT_BOUNDS = {"velocity": (-100.0, 100.0), "broadening": (0.0, 50.0)}  # km/s
+# Where the emulator's labels had no units: what these words mean throughout the field, and between
+# which values the largest label of a training set lies if it is in that unit.
+UNITS = {"teff": (u.K, 200.0, 1e6), "vmicro": (u.km / u.s, 0.0, 100.0)}
+SHIFT_UNITS = {"velocity": u.km / u.s, "broadening": u.km / u.s}
 TABLE_COLUMNS = (
     "chi2",
     "dof",
     "n_iterations",
     "status",
     "at_bound",
+    "degenerate",
     "outside_hull",
     "bad_chi2",
 )
@@ -99,6 +105,7 @@ def parameter_bounds(
     names: Sequence[str],
     label_range: np.ndarray,
     shifts: Sequence[str],
+    units: Mapping[str, Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the bounds of labels and of what shifts or broadens spectra.
 
@@ -111,6 +118,8 @@ def parameter_bounds(
     label_range : ndarray of shape (2, n_labels)
     shifts : sequence of str
         Nuisances that are parameters.
+    units : dict of str to astropy unit, default=None
+        Of the labels, where they are known.
 
     Returns
     -------
@@ -119,13 +128,13 @@ def parameter_bounds(
     Raises
     ------
     ValueError
-        If a name is unknown, or bounds aren't two ascending finite numbers.
+        If a name is unknown, or bounds aren't two finite numbers of which the first isn't larger.
     """
     given = _check_names(bounds, "bounds", (*names, *shifts))
     pairs = [*label_range.T, *(DEFAULT_BOUNDS[name] for name in shifts)]
     for i, name in enumerate((*names, *shifts)):
         if name in given:
-            pairs[i] = _check_pair(given[name], name)
+            pairs[i] = _check_pair(given[name], name, units or {})
     low, high = np.array(pairs, dtype=float).T
     if "broadening" in shifts and low[len(names) + shifts.index("broadening")] < 0:
         raise ValueError(
@@ -136,7 +145,9 @@ def parameter_bounds(
 
 
 def parameter_priors(
-    priors: Mapping[str, Any] | None, names: Sequence[str]
+    priors: Mapping[str, Any] | None,
+    names: Sequence[str],
+    units: Mapping[str, Any] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return means and precisions of Gaussian priors, 0 and 0 where there is none.
 
@@ -145,6 +156,8 @@ def parameter_priors(
     priors : dict of str to (mean, standard deviation), or None
     names : sequence of str
         Labels and nuisances.
+    units : dict of str to astropy unit, default=None
+        Of the labels, where they are known.
 
     Returns
     -------
@@ -158,7 +171,7 @@ def parameter_priors(
     given = _check_names(priors, "priors", names)
     mean, precision = np.zeros(len(names)), np.zeros(len(names))
     for name, pair in given.items():
-        values = np.asarray(pair, dtype=float)
+        values = _numbers(pair, name, "priors", units or {})
         if values.shape != (2,) or not np.isfinite(values).all() or values[1] <= 0:
             raise ValueError(
                 f"`priors` of {name!r} must be a mean and a standard deviation > 0; got {pair!r}; "
@@ -188,11 +201,32 @@ def _check_names(
     return given
 
 
-def _check_pair(pair: Any, name: str) -> tuple[float, float]:
-    values = np.asarray(pair, dtype=float)
-    if values.shape != (2,) or not np.isfinite(values).all() or values[0] >= values[1]:
+def _check_pair(pair: Any, name: str, units: Mapping[str, Any]) -> tuple[float, float]:
+    values = _numbers(pair, name, "bounds", units)
+    if values.shape != (2,) or not np.isfinite(values).all() or values[0] > values[1]:
         raise ValueError(
             f"`bounds` of {name!r} must be two finite numbers, the lower first; got {pair!r}; "
             "leave it out for the default."
         )
     return float(values[0]), float(values[1])
+
+
+def _numbers(pair: Any, name: str, argument: str, units: Mapping[str, Any]) -> np.ndarray:
+    """Return a pair of numbers or Quantities in the unit of a parameter."""
+    known = {name: unit for name, (unit, _, _) in UNITS.items()} | SHIFT_UNITS | dict(units)
+    unit = known.get(name, u.dimensionless_unscaled)
+    try:
+        return np.array([_number(value, unit) for value in pair], dtype=float)
+    except (TypeError, ValueError, u.UnitConversionError) as error:
+        raise ValueError(
+            f"`{argument}` of {name!r} must be two numbers, in {unit.to_string() or 'no unit'} or "
+            f"a unit that converts to it; got {pair!r}; convert them."
+        ) from error
+
+
+def _number(value: Any, unit: Any) -> float:
+    if not isinstance(value, u.Quantity):
+        return float(value)
+    if unit == u.dimensionless_unscaled and value.unit == u.dex:
+        return float(value.value)
+    return float(value.to_value(unit))

@@ -1,5 +1,7 @@
 """What is made of fits: a table with errors, units and flags, and a posterior for samplers."""
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import astropy.units as u
@@ -9,19 +11,20 @@ from astropy.table import QTable
 from scipy.special import ndtri
 from scipy.stats import truncnorm
 
+from spectragan.exceptions import LabelUnitWarning
 from spectragan.fitting.fitter import LabelFit
 from spectragan.fitting.machine import FitterMachine
+from spectragan.fitting.parameters import SHIFT_UNITS, UNITS
+from spectragan.fitting.quality import bad_chi2
 from spectragan.spectra import Spectra
 from spectragan.training.devices import plain_torch
 
 STATUS = ("converged", "not converged", "too few pixels", "not finite")
-BAD_CHI2 = 3.0  # per degree of freedom, where errors are known
-BAD_RESIDUAL = 9.0  # chi square in units of the table's median, where errors aren't known
-# Where the emulator's labels had no units: what these words mean throughout the field.
-UNITS = {"teff": u.K, "vmicro": u.km / u.s, "velocity": u.km / u.s, "broadening": u.km / u.s}
 
 
-def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> QTable:
+def make_table(
+    fit: LabelFit, machine: FitterMachine, units: dict[str, Any], meta: list[Any] | None = None
+) -> QTable:
     """Return one row per spectrum.
 
     Parameters
@@ -31,13 +34,15 @@ def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> 
     machine : FitterMachine
     units : dict of str to astropy unit
         Of the labels, where the emulator knows them.
+    meta : list of dict
+        Of the spectra, chunk by chunk.
 
     Returns
     -------
     table : QTable
     """
     std = standard_errors(fit.covariance)
-    known = {**UNITS, **units}
+    known = {**SHIFT_UNITS, **assumed_units(machine.labels, machine.label_range, units)}
     table = QTable()
     for i in machine.shown:
         name = machine.names[i]
@@ -48,9 +53,71 @@ def make_table(fit: LabelFit, machine: FitterMachine, units: dict[str, Any]) -> 
     table["status"] = np.array(STATUS)[fit.status]
     table["at_bound"] = fit.at_bound[:, machine.shown].any(axis=1)
     n_labels = machine.fitter.forward.model.n_labels
+    table["degenerate"] = (fit.unbounded & machine.wide)[:, :n_labels].any(axis=1)
     table["outside_hull"] = _outside_hull(fit.parameters[:, :n_labels], machine)
-    table["bad_chi2"] = _bad_chi2(fit)
+    table["bad_chi2"] = bad_chi2(fit)
+    chunks = meta or []
+    for name in reversed(list(chunks[0] or {}) if chunks else []):
+        if name not in table.colnames and all(part and name in part for part in chunks):
+            values = [value for part in chunks for value in part[name]]
+            table.add_column(_column_of(values), name=name, index=0)
     return table
+
+
+def _column_of(values: list[Any]) -> Any:
+    """Return values of stars as a column; what no column holds becomes words."""
+    if any(np.ndim(value) for value in values):
+        return [str(value) for value in values]
+    if all(isinstance(value, u.Quantity) for value in values):
+        return u.Quantity(values)
+    column = np.asarray(values)
+    return [str(value) for value in values] if column.dtype.kind == "O" else column
+
+
+def assumed_units(
+    names: Sequence[str], label_range: np.ndarray, units: dict[str, Any]
+) -> dict[str, Any]:
+    """Return units of labels: those given, and what a name stands for if its values can be that.
+
+    Parameters
+    ----------
+    names : sequence of n_labels str
+    label_range : ndarray of shape (2, n_labels)
+    units : dict of str to astropy unit
+        Where they are known.
+
+    Returns
+    -------
+    units : dict of str to astropy unit
+
+    Warns
+    -----
+    LabelUnitWarning
+        If a label can't be in the unit that its name stands for.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.fitting.results import assumed_units
+    >>> assumed_units(["teff", "feh"], np.array([[4000, -2], [7000, 0.5]]), {})
+    {'teff': Unit("K")}
+    """
+    found = dict(units)
+    for name, highest in zip(names, label_range[1], strict=True):
+        if name in found or name not in UNITS:
+            continue
+        unit, least, most = UNITS[name]
+        if least <= highest <= most:
+            found[name] = unit
+            continue
+        warnings.warn(
+            f"`{name}` must be in {unit} where the training labels have no unit; got at most "
+            f"{highest:g}, which can't be; its column gets no unit; train with a QTable that says "
+            "it, or convert the labels.",
+            LabelUnitWarning,
+            stacklevel=4,
+        )
+    return found
 
 
 def standard_errors(covariance: np.ndarray) -> np.ndarray:
@@ -72,17 +139,6 @@ def _outside_hull(labels: np.ndarray, machine: FitterMachine) -> np.ndarray:
     if machine.hull is None:
         return np.zeros(len(labels), dtype=bool)
     return machine.hull.outside(labels)
-
-
-def _bad_chi2(fit: LabelFit) -> np.ndarray:
-    """Flag spectra that the model doesn't describe."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        reduced = fit.chi2 / fit.dof
-        bad = reduced > BAD_CHI2
-        if not fit.known.all() and np.isfinite(reduced[~fit.known]).any():
-            typical = np.nanmedian(reduced[~fit.known])
-            bad = np.where(fit.known, bad, reduced > BAD_RESIDUAL * typical)
-    return bad
 
 
 ROWS = 512  # parameters evaluated at a time
@@ -166,7 +222,7 @@ def unit_cube_to_prior(machine: FitterMachine, u: Any) -> np.ndarray:
     low, high = machine.low, machine.high
     mean, precision = machine.prior.mean.numpy(), machine.prior.precision.numpy()
     theta = low + quantiles * (high - low)
-    shown = [i for i in machine.shown if precision[i, i] > 0]
+    shown = [i for i in machine.shown if precision[i, i] > 0 and low[i] < high[i]]
     for i in shown:
         std = precision[i, i] ** -0.5
         cut = (low[i] - mean[i]) / std, (high[i] - mean[i]) / std

@@ -37,6 +37,36 @@ def check_flux(flux: Any) -> tuple[np.ndarray, u.UnitBase, np.ndarray | None]:
     return values, unit, mask
 
 
+def check_is_matrix(x: Any, name: str) -> None:
+    """Raise one sentence about what can't be an array of spectra, whatever numpy would say.
+
+    Parameters
+    ----------
+    x : object
+    name : str
+        What to call `x` in a message.
+
+    Raises
+    ------
+    TypeError
+        If it is an estimator.
+    ValueError
+        If its rows have different lengths.
+    """
+    if hasattr(x, "fit") and not hasattr(x, "__array__"):
+        raise TypeError(
+            f"`{name}` must be spectra: `Spectra`, specutils objects or numbers of shape "
+            f"(n_spectra, n_pixels); got {type(x).__name__}; of an emulator, give "
+            "emulator.predict(labels)."
+        )
+    lengths = {np.size(row) for row in x} if isinstance(x, list | tuple) else set()
+    if len(lengths) > 1:
+        raise ValueError(
+            f"`{name}` must have equally many pixels in every spectrum; got {min(lengths)} to "
+            f"{max(lengths)}; resample the spectra onto one grid first."
+        )
+
+
 def is_masked(values: Any) -> bool:
     """Tell whether an array of numpy or astropy carries a mask of its own."""
     return isinstance(values, np.ma.MaskedArray | Masked)

@@ -6,6 +6,7 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from spectragan.spectra.checks import check_is_matrix
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.joining import concatenate
 
@@ -53,6 +54,7 @@ def as_spectra(x: Any, wavelength: Any = None, ivar: Any = None, noise: Any = No
     """
     kind = kind_of(x)
     if kind == "array":
+        check_is_matrix(x, "x")
         return Spectra(x, wavelength, ivar, noise)
     extras = {"wavelength": wavelength, "ivar": ivar, "noise": noise}
     given = [name for name, value in extras.items() if value is not None]

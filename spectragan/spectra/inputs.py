@@ -10,7 +10,7 @@ from sklearn.utils.validation import validate_data
 
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra.axis import same_axis
-from spectragan.spectra.checks import is_masked
+from spectragan.spectra.checks import check_is_matrix, is_masked
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra, kind_of
 from spectragan.spectra.joining import check_same_grid, concatenate
@@ -172,6 +172,7 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
         X = LazySpectra(X, None)
     plain = kind_of(X) == "array" and not (is_masked(X) or isinstance(X, u.Quantity))
     if plain:
+        check_is_matrix(X, "X")
         if not reset and hasattr(X, "iloc") and getattr(estimator, "wavelength_", None) is not None:
             X = X.to_numpy()  # `fit` saw spectra, which have no column names to compare
         X = validate_data(

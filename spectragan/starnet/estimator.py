@@ -6,16 +6,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.metrics import r2_score
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.files.saving import SaveMixin
+from spectragan.label_checks import check_same_stars
 from spectragan.labels import (
     LABELS,
     check_not_swapped,
     column_units,
     named_columns,
+    number_labels,
+    score_labels,
     target_labels,
     with_names,
 )
@@ -244,7 +246,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
             The spectra. Pixels with ivar 0 are ignored, and so are spectra without a good pixel.
             `LazySpectra` are read page by page.
         y : array-like of shape (n_spectra,) or (n_spectra, n_labels), DataFrame, Table or QTable
-            The labels, finite.
+            The labels, finite. Stars with a code such as -9999 for a label are left out.
         label_names : sequence of str, default=None
             Names of the columns of an array of labels, and what to take of a table.
         resume : bool, default=False
@@ -269,6 +271,8 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         -----
         CheckpointWarning
             If a checkpoint can't be written or read; training goes on.
+        MissingLabelWarning
+            If stars are left out.
         """
         self.__dict__.pop("nets_", None)  # what was fitted before is gone, whatever happens now
         check_all(vars(self), self._rules)
@@ -364,23 +368,25 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         found = self.predict(X)
         names = self.label_names_ if named_columns(y) is not None and self._named else None
         true = target_labels(y, "StarNetRegressor", NO_LABELS, names, self._label_units)
-        return float(r2_score(true, found.reshape(true.shape), sample_weight=sample_weight))
+        return score_labels(true, found.reshape(true.shape), sample_weight)
 
     def _read_training(self, X: Any, y: Any) -> tuple[Spectra, np.ndarray]:
         """Check spectra and labels, and set the attributes that describe them."""
         spectra = self._validate(X, reset=True)
         labels = target_labels(y, "StarNetRegressor", NO_LABELS)
         check_consistent_length(spectra, labels)
-        usable = has_good_pixel(spectra)
+        check_same_stars(X, y, ("X", "y"))
+        usable = has_good_pixel(spectra) & np.isfinite(labels).all(axis=1)
         if usable.sum() < MIN_SPECTRA:
             found = "1 sample" if len(spectra) == 1 else f"{usable.sum()} of {len(spectra)}"
             raise ValueError(
-                f"`X` must hold at least {MIN_SPECTRA} spectra with a pixel that isn't masked; "
+                f"`X` must hold at least {MIN_SPECTRA} spectra with labels and with a pixel that "
+                f"isn't masked; "
                 f"got {found}; add more spectra."
             )
         names = named_columns(y)
         self._named, self._label_units = names is not None, column_units(y)
-        self.label_names_ = names or tuple(f"label_{i}" for i in range(labels.shape[1]))
+        self.label_names_ = names or number_labels(labels)
         self._one_dimensional = names is None and np.asarray(y).ndim == 1
         spectra, labels = (spectra, labels) if usable.all() else (spectra[usable], labels[usable])
         self.label_range_ = np.array([labels.min(axis=0), labels.max(axis=0)])

@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import FunctionModel, SpectrumModel
@@ -74,6 +75,7 @@ class ObservedEmulator(EmulatedSpectraMixin, SaveMixin):
     }
 
     def __init__(self, emulator: Any, translator: Any, split: Any = None) -> None:
+        check_is_emulator(emulator)
         if isinstance(emulator, BaseEstimator):  # others, such as functions, have no fit
             check_is_fitted(emulator)
         check_is_fitted(translator)
@@ -224,6 +226,46 @@ def count_pixels(emulator: Any) -> int:
     """
     middle = np.asarray(emulator.label_range_, dtype=float).mean(axis=0)[None]
     return np.size(emulator.predict(middle))
+
+
+def check_is_emulator(emulator: Any) -> None:
+    """Raise if something else has taken an emulator's place.
+
+    Parameters
+    ----------
+    emulator : object
+
+    Raises
+    ------
+    TypeError
+        If it doesn't predict spectra.
+    """
+    learned = is_fitted(emulator)
+    if not hasattr(emulator, "predict") or (learned and not hasattr(emulator, "label_range_")):
+        raise TypeError(
+            "`emulator` must make spectra of labels, with `predict` and `label_range_`; got "
+            f"{type(emulator).__name__}; give the emulator first and the translator second."
+        )
+
+
+def is_fitted(estimator: Any) -> bool:
+    """Tell whether an estimator, or anything that emulates spectra, is ready.
+
+    Parameters
+    ----------
+    estimator : object or None
+
+    Returns
+    -------
+    fitted : bool
+    """
+    if not isinstance(estimator, BaseEstimator):
+        return hasattr(estimator, "label_range_")
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True
 
 
 def check_grids(emulator: Any, translator: Any) -> None:

@@ -10,7 +10,13 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import make_pipeline
 
-from spectragan import ContinuumNormalizer, ParameterFitter, Spectra, SpectrumEmulator
+from spectragan import (
+    ContinuumNormalizer,
+    LabelUnitWarning,
+    ParameterFitter,
+    Spectra,
+    SpectrumEmulator,
+)
 
 NAMES = ("teff", "logg", "feh")
 
@@ -173,3 +179,20 @@ def test_many_fits_show_one_bar(emulator, stars, capfd, verbose, chunk_size, sho
     printed = capfd.readouterr()
     assert printed.out == ""
     assert ("100/100" in printed.err) == bool(shown)
+
+
+@pytest.mark.parametrize("factor", [1e-3, 1e-4])
+def test_kilokelvin_are_not_called_kelvin(factor, mock, named, stars):
+    labels = mock.labels_synthetic * [factor, 1, 1]
+    own = SpectrumEmulator(8, random_state=0, verbose=0).fit(named(labels), mock.synthetic)
+    with pytest.warns(LabelUnitWarning, match="`teff` must be in K .* got at most"):
+        table = ParameterFitter(own).fit_table(stars[:3])
+    assert table["teff"].unit == u.dimensionless_unscaled
+    assert table["teff"].value.max() < 100
+
+
+def test_kilokelvin_that_say_so_are_kept(mock, named, stars):
+    labels = QTable(named(mock.labels_synthetic * [1e-3, 1, 1]))
+    labels["teff"] = labels["teff"].value * u.kK
+    own = SpectrumEmulator(8, random_state=0, verbose=0).fit(labels, mock.synthetic)
+    assert ParameterFitter(own).fit_table(stars[:3])["teff"].unit == u.kK
