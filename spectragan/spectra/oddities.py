@@ -284,8 +284,7 @@ def warn_if_unlike(spectra: Spectra, domain: Spectra, name: str) -> None:
         warnings.warn(
             f"the spectra of {name} lie {np.median(found) / nearly_all:.2g} times as far from the "
             "typical spectrum of their domain as nearly all spectra of the fit, as if they had "
-            "missed a step; they don't pass the earlier steps of a Pipeline: transform them first, "
-            "or list the argument in its transform_input.",
+            "missed a step; they don't pass the earlier steps of a Pipeline: transform them first.",
             DomainScaleWarning,
             stacklevel=4,
         )
