@@ -394,7 +394,7 @@ def label_array(
         wanted = columns if names is None else tuple(names)
         if isinstance(labels, LabelArray) and _are_placeholders(wanted):
             wanted = columns  # the fit knew no names: columns are taken in their order
-        _check_present(wanted, columns)
+        _check_present(wanted, columns, input_name)
         if names is None:
             table = labels.to_table() if isinstance(labels, LabelArray) else labels
             check_columns(table, columns, input_name)
@@ -539,11 +539,11 @@ def _convert_columns(labels: LabelArray, units: dict[str, Any] | None) -> np.nda
     return values
 
 
-def _check_present(wanted: Sequence[str], columns: Sequence[str]) -> None:
+def _check_present(wanted: Sequence[str], columns: Sequence[str], input_name: str) -> None:
     missing = [name for name in wanted if name not in columns]
     if missing:
         raise ValueError(
-            f"`X` must have the columns of the fit, {', '.join(wanted)}; got "
+            f"`{input_name}` must have the columns of the fit, {', '.join(wanted)}; got "
             f"{', '.join(columns)}, without {', '.join(missing)}; rename or add columns."
         )
 

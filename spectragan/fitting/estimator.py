@@ -7,7 +7,6 @@ import numpy as np
 from astropy.table import QTable, Table
 from sklearn.base import BaseEstimator, RegressorMixin, clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.estimator import SpectrumEmulator
@@ -15,9 +14,16 @@ from spectragan.files.saving import SaveMixin
 from spectragan.fitting.errors import calibrate, hold_out, translation_covariance
 from spectragan.fitting.fitter import LabelFit, join_fits
 from spectragan.fitting.machine import FitterMachine, members_of, thaw
-from spectragan.fitting.parameters import KEPT, LEFT_OUT, RULES, check_nuisances
+from spectragan.fitting.parameters import (
+    KEPT,
+    LEFT_OUT,
+    RULES,
+    check_nuisances,
+    read_labels,
+)
 from spectragan.fitting.quality import FitSummary
 from spectragan.fitting.results import (
+    as_matrices,
     log_probability,
     make_table,
     standard_errors,
@@ -28,7 +34,6 @@ from spectragan.labels import (
     check_not_swapped,
     named_columns,
     score_labels,
-    target_labels,
     with_names,
 )
 from spectragan.rules import check_all
@@ -39,48 +44,6 @@ from spectragan.spectra.summary import progress_bar
 from spectragan.training.dask_rows import check_left_to_dask, gather_spectra, map_spectra, one_row
 from spectragan.training.streaming import holds_dask, row_chunks, write_results
 from spectragan.translator.observed import check_grids, check_is_emulator, is_fitted
-
-
-def read_labels(
-    y: Any,
-    n_spectra: int,
-    names: tuple[str, ...] | None = None,
-    units: dict[str, Any] | None = None,
-) -> np.ndarray:
-    """Return labels of spectra as an array.
-
-    Parameters
-    ----------
-    y : array-like, DataFrame or Table of shape (n_spectra, n_labels), or (n_spectra,)
-    n_spectra : int
-    names : tuple of str, default=None
-        Labels of the emulator, to select and order named columns; None takes all.
-    units : dict of str to astropy unit, default=None
-        What to convert columns with units to.
-
-    Returns
-    -------
-    labels : ndarray of shape (n_spectra, n_labels)
-
-    Raises
-    ------
-    ValueError
-        If labels are missing, not finite, or not as many as spectra.
-
-    Warns
-    -----
-    MissingLabelWarning
-        If some are codes of a catalogue; these are NaN.
-    """
-    remedy = "call fit(spectra, labels), or give it a fitted emulator"
-    labels = target_labels(y, "ParameterFitter", remedy, names, units)
-    check_consistent_length(np.empty(n_spectra), labels)
-    if names is not None and labels.shape[1] != len(names):
-        raise ValueError(
-            f"`y` must have the emulator's labels, {', '.join(names)}; got {labels.shape[1]} "
-            "columns; select them in this order."
-        )
-    return labels
 
 
 class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
@@ -519,7 +482,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             part = self._with(emulator=clone(base).fit(some, spectra[~rows])).fit()
             factors = part._calibrate(spectra[rows], labels[rows])
         single = columns is None and np.asarray(y).ndim == 1
-        self._adopt(base.fit(np.reshape(y, (-1, 1)) if single else y, everything))
+        self._adopt(base.fit(np.asarray(y).reshape(-1, 1) if single else y, everything))
         self._one_dimensional = single
         self._compare_members(None)
         if self.err_inflation == "auto":
@@ -594,7 +557,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         parts = [rows[:, :n]] + [rows[:, n:]] * std
         pieces = [part[:, 0] if self._one_dimensional else part for part in parts]
         if covariance:
-            pieces.append(_square(rows[:, n:], n))
+            pieces.append(as_matrices(rows[:, n:], n))
         return tuple(pieces)
 
     def _warn(self, parts: list[FitSummary]) -> None:
@@ -685,17 +648,3 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         tags.regressor_tags.poor_score = True
         tags.input_tags.allow_nan = True
         return tags
-
-
-def _is_same(part: Any, kept: Any) -> bool:
-    """Tell whether two are one object; numbers and words, which pickling copies, if equal."""
-    return part is kept or (isinstance(part, int | float | str) and part == kept)
-
-
-def _square(rows: Any, n: int) -> Any:
-    """Return rows (n_rows, n * n) as matrices (n_rows, n, n)."""
-    if isinstance(rows, np.ndarray):
-        return rows.reshape(-1, n, n)
-    # Chunks of dask's may have unknown sizes: they are reshaped one by one.
-    chunks = rows.chunks[0], (n,), (n,)
-    return rows.map_blocks(_square, n=n, dtype=float, chunks=chunks, new_axis=2)

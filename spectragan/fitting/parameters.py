@@ -5,7 +5,9 @@ from typing import Any
 
 import astropy.units as u
 import numpy as np
+from sklearn.utils import check_consistent_length
 
+from spectragan.labels import target_labels
 from spectragan.rules import VERBOSE, count, number, one_of
 from spectragan.spectra.inputs import GRID
 
@@ -230,3 +232,50 @@ def _number(value: Any, unit: Any) -> float:
     if unit == u.dimensionless_unscaled and value.unit == u.dex:
         return float(value.value)
     return float(value.to_value(unit))
+
+
+def read_labels(
+    y: Any,
+    n_spectra: int,
+    names: tuple[str, ...] | None = None,
+    units: dict[str, Any] | None = None,
+) -> np.ndarray:
+    """Return labels of spectra as an array.
+
+    Parameters
+    ----------
+    y : array-like, DataFrame or Table of shape (n_spectra, n_labels), or (n_spectra,)
+    n_spectra : int
+    names : tuple of str, default=None
+        Labels of the emulator, to select and order named columns; None takes all.
+    units : dict of str to astropy unit, default=None
+        What to convert columns with units to.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_spectra, n_labels)
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, not finite, or not as many as spectra.
+
+    Warns
+    -----
+    MissingLabelWarning
+        If some are codes of a catalogue; these are NaN.
+    """
+    remedy = "call fit(spectra, labels), or give it a fitted emulator"
+    labels = target_labels(y, "ParameterFitter", remedy, names, units)
+    check_consistent_length(np.empty(n_spectra), labels)
+    if names is not None and labels.shape[1] != len(names):
+        raise ValueError(
+            f"`y` must have the emulator's labels, {', '.join(names)}; got {labels.shape[1]} "
+            "columns; select them in this order."
+        )
+    return labels
+
+
+def is_same(part: Any, kept: Any) -> bool:
+    """Tell whether two are one object; numbers and words, which pickling copies, if equal."""
+    return part is kept or (isinstance(part, int | float | str) and part == kept)

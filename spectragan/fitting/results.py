@@ -242,3 +242,12 @@ def _check_points(points: np.ndarray, name: str, machine: FitterMachine) -> None
             f"`{name}` must have {len(machine.names)} columns, {', '.join(machine.names)}; got "
             f"shape {points.shape}; see `parameter_names_`."
         )
+
+
+def as_matrices(rows: Any, n: int) -> Any:
+    """Return rows (n_rows, n * n) as matrices (n_rows, n, n)."""
+    if isinstance(rows, np.ndarray):
+        return rows.reshape(-1, n, n)
+    # Chunks of dask's may have unknown sizes: they are reshaped one by one.
+    chunks = rows.chunks[0], (n,), (n,)
+    return rows.map_blocks(as_matrices, n=n, dtype=float, chunks=chunks, new_axis=2)

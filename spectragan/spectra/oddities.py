@@ -26,7 +26,7 @@ SIGMA_PER_MAD = 1.4826
 
 def _sample(spectra: Spectra) -> Spectra:
     """Return some rows of many, in memory."""
-    step = -(-len(spectra) // MOST_ROWS)
+    step = max(1, -(-len(spectra) // MOST_ROWS))
     if isinstance(spectra, LazySpectra):
         return spectra[::step].load()
     return spectra if step == 1 else spectra[::step]
@@ -89,13 +89,22 @@ class _Statistics:
         self.good = part.ivar > 0
         values = np.where(self.good, part.flux, np.nan).astype(float)
         values[:, ~self.good.any(axis=0)] = 0.0  # the median of nothing but NaN is a warning
-        self.level = np.nanmedian(values, axis=0)
+        self.level = _medians(values)
         self.residual = np.nan_to_num(values - self.level)
-        scatter = SIGMA_PER_MAD * np.nanmedian(np.abs(values - self.level), axis=0)
+        scatter = SIGMA_PER_MAD * _medians(np.abs(values - self.level))
         self.scatter = scatter
         self.typical = float(np.median(scatter))
         self.variance = noise_variance(part)
         self.known = part.noise == "known"
+        # Models of weak lines scatter little at most pixels: a line isn't a cosmic ray there.
+        self.is_exact = bool((part.noise == "exact").all())
+
+
+def _medians(values: np.ndarray) -> np.ndarray:
+    """Return the median of every column that isn't all NaN; numpy's own takes ten times as long."""
+    ordered, n = np.sort(values, axis=0), np.count_nonzero(~np.isnan(values), axis=0)
+    columns = np.arange(values.shape[1])
+    return (ordered[(n - 1) // 2, columns] + ordered[n // 2, columns]) / 2
 
 
 def warn_of_odd_domain(spectra: Spectra, name: str) -> None:
@@ -122,7 +131,8 @@ def warn_of_odd_domain(spectra: Spectra, name: str) -> None:
     statistics = _Statistics(spectra)
     _warn_of_scale(_sample(spectra), statistics, name)
     _warn_of_errors(statistics, name)
-    _warn_of_wild_pixels(statistics, name)
+    if not statistics.is_exact:
+        _warn_of_wild_pixels(statistics, name)
     _warn_of_copies(_sample(spectra), name)
 
 

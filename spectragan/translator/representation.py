@@ -420,7 +420,7 @@ def warn_of_truncation(pixels: SubspacePixels, subspace: Subspace, observed: Dom
             f"spectra outside the {len(subspace.components)} components than these carry inside; "
             "raise n_components.",
             SubspaceTruncationWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 

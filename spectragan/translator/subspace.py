@@ -410,8 +410,10 @@ def align_latents(
     array([[1., 0.],
            [0., 1.]])
     """
-    whiten_s, colour_s = _whitening(covariances[0], n_shared)
-    whiten_o, colour_o = _whitening(covariances[1], n_shared + n_split)
+    # One domain alone may not vary at all.
+    largest = max(float(np.trace(covariance)) for covariance in covariances)
+    whiten_s, colour_s = _whitening(covariances[0], n_shared, largest)
+    whiten_o, colour_o = _whitening(covariances[1], n_shared + n_split, largest)
     rotation = _robust_rotation(components.T @ colour_s, components.T @ colour_o)
     # What the shared latents leave of the observed latent space is split.
     rest = np.linalg.svd(rotation)[0][:, n_shared:]
@@ -421,13 +423,16 @@ def align_latents(
     )
 
 
-def _whitening(covariance: np.ndarray, n_latents: int) -> tuple[np.ndarray, np.ndarray]:
+def _whitening(
+    covariance: np.ndarray, n_latents: int, largest: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return the maps to, and from, unit-variance latents in the leading directions."""
     values, vectors = np.linalg.eigh(covariance)
     values, vectors = values[::-1][:n_latents], vectors[:, ::-1][:, :n_latents]
     # Signs are arbitrary; fixing them makes the latents of a fit the same on every machine.
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(n_latents)])
-    floor = max(SMALLEST_VARIANCE * values[0], np.finfo(float).tiny)
+    floor = SMALLEST_VARIANCE * max(values[0], SMALLEST_VARIANCE * largest)
+    floor = max(floor, np.finfo(float).tiny)
     size = np.sqrt(np.maximum(values, floor))
     return (vectors / size).T, vectors * size
 

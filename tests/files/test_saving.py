@@ -25,6 +25,7 @@ NAMES = (
     "ObservedEmulator",
     "OutlierInterpolator",
     "ParameterFitter",
+    "PseudoPairTranslator",
     "Resampler",
     "RestFrameShifter",
     "SkyLineMasker",

@@ -177,7 +177,11 @@ WRONG = {
         ValueError,
         "must return a model of 80 pixels",
     ),
-    "not fitted": (lambda e: Deeper(), NotFittedError, "not fitted"),
+    "not fitted": (
+        lambda e: Deeper(),
+        NotFittedError,
+        "`translator` must be fitted; got an unfitted Deeper",
+    ),
 }
 
 

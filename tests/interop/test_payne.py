@@ -81,6 +81,7 @@ def emulator(file):
 STARS = LOW + (HIGH - LOW) * np.array([[0.2, 0.4, 0.9], [0.5, 0.5, 0.5], [0.71, 0.33, 0.12]])
 
 
+@pytest.mark.filterwarnings("ignore::spectragan.LabelUnitWarning")  # teff in thousands of K
 @pytest.mark.parametrize(
     ("layout", "activation", "function"),
     [("shared", None, leaky), ("pixels", None, sigmoid), ("shared", "sigmoid", sigmoid)],

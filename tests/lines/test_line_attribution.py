@@ -191,8 +191,10 @@ def test_impossible_parameters_are_refused(world, argument, value):
 def test_labels_and_spectra_of_another_kind_are_refused(world):
     pair, labels, emulator, translator = world
     finder = LineAttribution(emulator, translator)
-    with pytest.raises(ValueError, match="`labels` must be a sample"):
+    with pytest.raises(ValueError, match="`labels` must have the columns of the fit"):
         finder.find(pair.observed, pair.labels_synthetic[:, :2])
+    with pytest.raises(ValueError, match="`labels` must be a sample"):
+        finder.find(pair.observed, np.array(pair.labels_synthetic)[:, :2])
     with pytest.raises(ValueError, match="`observed` must hold at least 50"):
         finder.find(pair.observed[:20], labels)
     with pytest.raises(GridMismatchError):

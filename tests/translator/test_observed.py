@@ -110,7 +110,7 @@ def test_grids_must_agree(emulator, mock):
     ]
     with pytest.raises(GridMismatchError, match=r"80 and 80 pixels of other wavelengths; fit both"):
         ObservedEmulator(emulator, MeanShiftTranslator().fit(*moved))
-    fewer = [Spectra(s.flux[:, :50], None, ivar=s.ivar[:, :50]) for s in moved]
+    fewer = [Spectra(s.flux[:, :50], None, ivar=s.ivar[:, :50], noise=s.noise) for s in moved]
     with pytest.raises(GridMismatchError, match="80 and 50 pixels; fit both"):
         ObservedEmulator(emulator, MeanShiftTranslator().fit(*fewer))
 

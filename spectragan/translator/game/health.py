@@ -42,7 +42,7 @@ def warn_of_few(n_synthetic: int, n_observed: int) -> None:
             f"{n_synthetic} synthetic and {n_observed} observed; add spectra, or compare with "
             "MeanShiftTranslator, which needs the fewest.",
             FewSpectraWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
@@ -230,7 +230,7 @@ def judge_health(net: Any) -> TrainingHealth:
             f"{health.penalty:.3g}, {end}: raise `penalty`, lower `learning_rate`, or compare with "
             "LinearTranslator before you trust it.",
             TrainingHealthWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
     return health
 

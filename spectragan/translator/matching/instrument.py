@@ -152,10 +152,17 @@ class Ways(NamedTuple):
 
     def total(self, amounts: np.ndarray) -> np.ndarray:
         """Return the change of all terms together, shape (n, n_pixels)."""
-        change = np.zeros_like(self.fields["factor"])
+        # Terms of one kind are one product of matrices: there are dozens of terms.
+        shape = self.affine.shape[1], self.smooth.shape[1]
+        sizes = {kind: np.zeros(shape) for kind in self.fields}
         for amount, (kind, degree, latent) in zip(amounts, self.terms, strict=True):
-            change += amount * self.fields[kind] * self.smooth[:, degree] * self.affine[:, [latent]]
-        return change
+            sizes[kind][latent, degree] += amount
+        parts = (
+            self.fields[kind] * ((self.affine @ size) @ self.smooth.T)
+            for kind, size in sizes.items()
+            if size.any()
+        )
+        return sum(parts, start=np.zeros_like(self.fields["factor"]))
 
 
 def no_instrument(manifold: Manifold) -> Instrument:

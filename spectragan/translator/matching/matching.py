@@ -81,7 +81,7 @@ def match_labels(
     expected = drawn and mismatch.matched and mismatch.shares[1] >= LEAST_SHARE
     if mismatch.is_significant and not expected:
         sentence = _sentence(mismatch, drawn=drawn, anchored=anchors is not None)
-        warnings.warn(sentence, LabelMismatchWarning, stacklevel=3)
+        warnings.warn(sentence, LabelMismatchWarning, stacklevel=4)
     if mismatch.matched:
         parts = parts[0][found.rows[0]], parts[1][found.rows[1]]
     return parts, found

@@ -156,7 +156,8 @@ def test_matched_rows_are_settled_among_themselves(placed):
     latent = found.placed.latents[1][:, 0]
     rows = np.arange(300), np.flatnonzero(latent > np.median(latent))
     mismatch = replace(found.mismatch, p_value=1e-3, matched=True)
-    pairs = replace(found.placed.pairs, error=np.full(len(found.placed.latents[1][0]), 1e-4))
+    known = found.placed.pairs
+    pairs = replace(known, covariance=1e-8 * np.eye(known.shift.size))
     some = replace(found, mismatch=mismatch, rows=rows, placed=replace(found.placed, pairs=pairs))
     used = domains[0], domains[1].take(rows[1])
     made = with_offset(0.1, 2, representation, used)
