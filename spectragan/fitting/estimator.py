@@ -13,20 +13,21 @@ from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
 from spectragan.fitting.errors import calibrate, hold_out, translation_covariance
 from spectragan.fitting.fitter import LabelFit, join_fits
-from spectragan.fitting.machine import FitterMachine, members_of, thaw
+from spectragan.fitting.machine import FitterMachine, members_of, state_of_parts, thaw
 from spectragan.fitting.parameters import (
     KEPT,
     LEFT_OUT,
     RULES,
     check_nuisances,
+    is_same,
     read_labels,
 )
 from spectragan.fitting.quality import FitSummary
 from spectragan.fitting.results import (
-    as_matrices,
     log_probability,
     make_table,
-    standard_errors,
+    side_by_side,
+    taken_apart,
     unit_cube_to_prior,
 )
 from spectragan.label_checks import check_same_stars
@@ -529,36 +530,22 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             self._validate(one_row(X))
             n_columns, dtype = n + n * std + n * n * covariance, np.dtype(float)
             rows = map_spectra(self, "_columns", X, n_columns, dtype, **wanted, quiet=True)
-            return self._pieces(rows, **wanted)
+            return taken_apart(rows, n, self._one_dimensional, **wanted)
         label = () if self._one_dimensional else (n,)
         shapes = (label, (n, n) if covariance else label)[: 1 + (std or covariance)]
+        single = self._one_dimensional
         return write_results(
-            out, X, shapes, lambda: self._pieces(self._columns(X, **wanted), **wanted)
+            out, X, shapes, lambda: taken_apart(self._columns(X, **wanted), n, single, **wanted)
         )
 
     def _columns(self, X: Any, *, std: bool, covariance: bool, quiet: bool = False) -> np.ndarray:
         """Return labels and what is wanted of errors side by side, little of each spectrum."""
-        n, rows = len(self._names), []
         parts: list[FitSummary] = []
-        for _, fit in self._fits(X, parts, quiet=quiet):
-            kept = [fit.parameters[:, :n]]
-            if std:
-                kept.append(standard_errors(fit.covariance[:, :n, :n]))
-            if covariance:
-                kept.append(fit.covariance[:, :n, :n].reshape(-1, n * n))
-            rows.append(np.hstack(kept))
+        fits = self._fits(X, parts, quiet=quiet)
+        rows = [side_by_side(fit, len(self._names), std, covariance) for _, fit in fits]
         if not quiet:  # blocks of dask's are parts of one prediction: none can speak for all
             self._warn(parts)
         return np.concatenate(rows)
-
-    def _pieces(self, rows: Any, *, std: bool, covariance: bool) -> tuple[Any, ...]:
-        """Return labels and errors from what stands side by side in an array, dask's too."""
-        n = len(self._names)
-        parts = [rows[:, :n]] + [rows[:, n:]] * std
-        pieces = [part[:, 0] if self._one_dimensional else part for part in parts]
-        if covariance:
-            pieces.append(as_matrices(rows[:, n:], n))
-        return tuple(pieces)
 
     def _warn(self, parts: list[FitSummary]) -> None:
         """Warn of what can't be right with the fits of a prediction."""
@@ -603,21 +590,13 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             return self
         if not is_fitted(thaw(self.emulator)):
             check_is_fitted(self)
-        words, parts = self._state_of_parts()
+        words, parts = state_of_parts(self.get_params(deep=False))
         kept_words, kept_parts, kept = getattr(self, "_prepared", ("", [], None))
-        same = len(parts) == len(kept_parts) and all(map(_is_same, parts, kept_parts))
+        same = len(parts) == len(kept_parts) and all(map(is_same, parts, kept_parts))
         if kept is None or not same or words != kept_words:
             kept = self._with().fit()
             self._prepared = words, parts, kept
         return kept
-
-    def _state_of_parts(self) -> tuple[str, list[Any]]:
-        """Return what changes when a parameter does, or a part is fitted again."""
-        parameters = self.get_params(deep=False)
-        parts = [thaw(parameters.pop(name)) for name in ("emulator", "translator")]
-        learned = [getattr(part, "__dict__", {}) for part in parts]
-        fitted = [values[name] for values in learned for name in values if name.endswith("_")]
-        return repr(sorted(parameters.items())), [*parts, *fitted]
 
     def _validate(self, X: Any) -> Spectra:
         """Return spectra on the emulator's grid; those that have a unit of flux have its unit."""

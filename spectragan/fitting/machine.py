@@ -423,3 +423,25 @@ def _insert(values: np.ndarray, position: int, added: np.ndarray) -> np.ndarray:
 
 def _tensor(values: np.ndarray) -> torch.Tensor:
     return torch.as_tensor(np.ascontiguousarray(values, dtype=float))
+
+
+def state_of_parts(parameters: dict[str, Any]) -> tuple[str, list[Any]]:
+    """Return what changes when a parameter of a fitter does, or a part of it is fitted again.
+
+    Parameters
+    ----------
+    parameters : dict of str to object
+        Of the fitter.
+
+    Returns
+    -------
+    words : str
+        The parameters that are plain values.
+    parts : list of object
+        Emulator, translator, and what they learned.
+    """
+    plain = dict(parameters)
+    parts = [thaw(plain.pop(name)) for name in ("emulator", "translator")]
+    learned = [getattr(part, "__dict__", {}) for part in parts]
+    fitted = [values[name] for values in learned for name in values if name.endswith("_")]
+    return repr(sorted(plain.items())), [*parts, *fitted]

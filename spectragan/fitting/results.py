@@ -244,10 +244,57 @@ def _check_points(points: np.ndarray, name: str, machine: FitterMachine) -> None
         )
 
 
-def as_matrices(rows: Any, n: int) -> Any:
+def side_by_side(fit: LabelFit, n: int, std: bool, covariance: bool) -> np.ndarray:
+    """Return labels and what is wanted of their errors in one row per spectrum.
+
+    Parameters
+    ----------
+    fit : LabelFit
+    n : int
+        How many of the parameters are labels.
+    std, covariance : bool
+        Which errors are wanted.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_spectra, n_columns)
+    """
+    kept = [fit.parameters[:, :n]]
+    if std:
+        kept.append(standard_errors(fit.covariance[:, :n, :n]))
+    if covariance:
+        kept.append(fit.covariance[:, :n, :n].reshape(-1, n * n))
+    return np.hstack(kept)
+
+
+def taken_apart(rows: Any, n: int, single: bool, *, std: bool, covariance: bool) -> tuple[Any, ...]:
+    """Return labels and errors from what `side_by_side` made, in an array or one of dask's.
+
+    Parameters
+    ----------
+    rows : array of shape (n_spectra, n_columns)
+    n : int
+        How many labels there are.
+    single : bool
+        Whether the one label is wanted without an axis of its own.
+    std, covariance : bool
+        Which errors there are.
+
+    Returns
+    -------
+    pieces : tuple of arrays
+    """
+    parts = [rows[:, :n]] + [rows[:, n:]] * std
+    pieces = [part[:, 0] if single else part for part in parts]
+    if covariance:
+        pieces.append(_as_matrices(rows[:, n:], n))
+    return tuple(pieces)
+
+
+def _as_matrices(rows: Any, n: int) -> Any:
     """Return rows (n_rows, n * n) as matrices (n_rows, n, n)."""
     if isinstance(rows, np.ndarray):
         return rows.reshape(-1, n, n)
     # Chunks of dask's may have unknown sizes: they are reshaped one by one.
     chunks = rows.chunks[0], (n,), (n,)
-    return rows.map_blocks(as_matrices, n=n, dtype=float, chunks=chunks, new_axis=2)
+    return rows.map_blocks(_as_matrices, n=n, dtype=float, chunks=chunks, new_axis=2)
