@@ -96,9 +96,12 @@ def find_in_package(app, env, node, contnode):
 
 def skip_inherited_from_elsewhere(app, what, name, obj, skip, options):
     """Leave out what scikit-learn's base classes add: their pages explain it better."""
-    module = getattr(inspect.unwrap(obj) if callable(obj) else obj, "__module__", None)
+    found = inspect.unwrap(obj) if callable(obj) else obj
+    # What is written in C, as numpy's arrays are, names its class instead of a module.
+    found = found if getattr(found, "__module__", None) else getattr(found, "__objclass__", None)
+    module = getattr(found, "__module__", None)
     is_foreign = isinstance(module, str) and not module.startswith("spectragan")
-    return True if what in ("method", "class") and is_foreign else None
+    return True if what in ("attribute", "method", "class") and is_foreign else None
 
 
 def add_unreleased_changes(app, docname, source):
