@@ -82,6 +82,7 @@ STARS = LOW + (HIGH - LOW) * np.array([[0.2, 0.4, 0.9], [0.5, 0.5, 0.5], [0.71, 
 
 
 @pytest.mark.filterwarnings("ignore::spectragan.LabelUnitWarning")  # teff in thousands of K
+@pytest.mark.filterwarnings("ignore::spectragan.LabelUnitWarning")  # teff in thousands of K
 @pytest.mark.parametrize(
     ("layout", "activation", "function"),
     [("shared", None, leaky), ("pixels", None, sigmoid), ("shared", "sigmoid", sigmoid)],
