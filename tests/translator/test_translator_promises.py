@@ -69,8 +69,8 @@ def test_inverse_translation_closes_the_gap_too(quick):
 
 @pytest.mark.xfail(
     strict=True,
-    reason="the estimate of mean labels allows for more that lines have in common, and of 80 pixels "
-    "it now knows less: 0.85 of the linear map where 0.58 was left; a start from pseudo-pairs "
+    reason="the estimate of mean labels allows for more that lines have in common, and of 80 "
+    "pixels it now knows less: 0.85 of the linear map where 0.58 was left; a start from pseudo-pairs "
     "leaves 0.45",
 )
 def test_zero_epochs_is_the_settled_start_that_training_improves(mock, quick):
