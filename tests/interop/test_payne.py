@@ -14,7 +14,7 @@ from spectragan import (
     ParameterFitter,
     Spectra,
 )
-from spectragan.exceptions import LabelExtrapolationWarning, ModelFileError
+from spectragan.exceptions import LabelExtrapolationWarning, LabelUnitWarning, ModelFileError
 from spectragan.interop import PayneNetwork, read_payne
 
 NAMES = ("teff", "logg", "feh")

@@ -70,8 +70,7 @@ def test_inverse_translation_closes_the_gap_too(quick):
 @pytest.mark.xfail(
     strict=True,
     reason="the estimate of mean labels allows for more that lines have in common, and of 80 "
-    "pixels it now knows less: 0.85 of the linear map where 0.58 was left; a start from pseudo-pairs "
-    "leaves 0.45",
+    "pixels it now knows less: 0.85 of the linear map where 0.58 was left",
 )
 def test_zero_epochs_is_the_settled_start_that_training_improves(mock, quick):
     start = quick(max_epochs=0).fit(mock.synthetic, mock.observed)
