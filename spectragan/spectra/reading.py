@@ -29,7 +29,7 @@ from spectragan.spectra.container import Spectra
 from spectragan.spectra.formats.axis_file import given_axis
 from spectragan.spectra.formats.joined import JoinedFiles
 from spectragan.spectra.formats.one_file import KNOWN, read_file
-from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line
+from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line, medium_of
 from spectragan.spectra.formats.registry import named, nearest
 from spectragan.spectra.formats.roles import ROLES
 from spectragan.spectra.formats.units import given_axis_unit
@@ -181,8 +181,9 @@ def read_spectra(
         columns=columns,
         mask=mask,
     )
-    axes = [given_axis(x, n, options) for x, n in ((wavelength, "wavelength"), (grid, "grid"))]
-    options = replace(options, wavelength=axes[0], grid=axes[1])
+    axis, said = given_axis(wavelength, "wavelength", options)
+    options = replace(options, wavelength=axis, grid=given_axis(grid, "grid", options)[0])
+    options = replace(options, medium=medium_of(said, medium))
     jobs = [(options.of(path), format) for path in find_files(paths)]
     joined, lost, failures = _collect(jobs, errors, check(n_jobs, "n_jobs", count()), verbose)
     if joined.first is None:

@@ -1,5 +1,6 @@
-"""Spectral axes: where logarithms are undone, and what headers say of axis and medium."""
+"""Spectral axes: where logarithms are undone, and what headers say of them."""
 
+import math
 import re
 import warnings
 from typing import Any
@@ -7,8 +8,16 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from spectragan.exceptions import FileAssumptionWarning
 from spectragan.spectra.formats.fits_file import number, required_number
-from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line, is_optical
+from spectragan.spectra.formats.media import header_flag
+from spectragan.spectra.formats.pixels import (
+    FileProblem,
+    ReadOptions,
+    first_line,
+    is_optical,
+    is_plausible,
+)
 from spectragan.spectra.formats.units import axis_unit
 
 # CTYPE1 of a linear axis, and of those that paper III of FITS calls logarithmic.
@@ -16,7 +25,6 @@ LINEAR = {"", "LINEAR", "LAMBDA", "WAVELENGTH", "WAVE", "AWAV", "FREQ", "WAVN", 
 SPECTRAL_LOG = {"WAVE-LOG", "AWAV-LOG", "FREQ-LOG", "WAVN-LOG", "ENER-LOG"}
 # Those that astropy computes: tables (-TAB), grisms, and one quantity linear in another.
 COMPUTED = re.compile(r"(WAVE|AWAV|FREQ|WAVN|ENER)-(TAB|GRI|GRA|[FWVA]2[FWVA])")
-TRUE, FALSE = {"true", "t", "1", "1.0"}, {"false", "f", "0", "0.0"}
 
 
 def undo_log(values: np.ndarray, log: str, unit: u.UnitBase) -> u.Quantity:
@@ -38,6 +46,17 @@ def undo_log(values: np.ndarray, log: str, unit: u.UnitBase) -> u.Quantity:
     """
     if not log:
         return values * unit
+    axis = _undone(values, log, unit)
+    if not is_plausible(axis):
+        raise FileProblem(
+            f"its logarithms ({log}) must be of wavelengths from 900 Angstrom to 0.1 mm; got "
+            f"{np.min(values):.6g} to {np.max(values):.6g} for {str(unit)!r}; pass for example "
+            "wavelength_unit='ln(Angstrom)' or 'log10(nm)', or `wavelength`."
+        )
+    return axis
+
+
+def _undone(values: np.ndarray, log: str, unit: u.UnitBase) -> u.Quantity:
     with np.errstate(over="ignore", invalid="ignore"):
         common, natural = 10.0 ** values.astype(float) * unit, np.exp(values.astype(float)) * unit
     if log == "log":
@@ -83,8 +102,8 @@ def header_axis(file: Any, key: int, n_pixels: int, options: ReadOptions) -> u.Q
     if COMPUTED.fullmatch(kind):
         return _computed_axis(file, header, n_pixels)
     first = required_number(header, key, "CRVAL1", "COEFF0")
-    reference = required_number(header, key, "CRPIX1") if "CRPIX1" in header else 1.0
-    offset = _step(header, key) * (np.arange(n_pixels) + 1 - reference)
+    reference = _reference(header, key, options)
+    offset = axis_step(header, key) * (np.arange(n_pixels) + 1 - reference)
     # SDSS writes log10 of Angstrom; what was resampled since keeps it beside another CRVAL1.
     is_sdss = bool(np.isclose(number(header, "COEFF0"), first, rtol=1e-6))
     said = header.get("CUNIT1") or iraf_unit(header) or "AA" * is_sdss
@@ -95,14 +114,31 @@ def header_axis(file: Any, key: int, n_pixels: int, options: ReadOptions) -> u.Q
     return undo_log(first + offset, log, needed(unit))
 
 
+def _reference(header: Any, key: int, options: ReadOptions) -> float:
+    """Return the pixel that has CRVAL1; COEFF0 alone is always that of the first pixel.
+
+    By the standard of FITS it is 0 where CRPIX1 isn't written; people mean the first pixel.
+    """
+    if math.isnan(number(header, "CRVAL1")):
+        return 1.0
+    if "CRPIX1" in header:
+        return required_number(header, key, "CRPIX1")
+    if "COEFF0" not in header:
+        options.note(
+            FileAssumptionWarning,
+            "it has no CRPIX1, and CRVAL1 is taken for the wavelength of its first pixel",
+        )
+    return 1.0
+
+
 def _log_of(header: Any, kind: str, is_sdss: bool, key: int) -> str:
     """Return the logarithm that a header says beside the unit; raise if it is no such axis."""
     if is_sdss or header_flag(header, "DC-FLAG"):
         return "log10"
     if kind in LINEAR | SPECTRAL_LOG:
         return ""
-    if re.search(r"LOG|\bLN\b", kind):
-        return "ln" if re.search(r"\bLN\b", kind) else "log"
+    if re.search(r"LOG|\bLN\b|^L[NG]", kind):
+        return "ln" if re.search(r"\bLN\b|^LN", kind) else "log"
     raise FileProblem(
         f"the axis of HDU {key} must be a spectral one, linear or logarithmic; got "
         f"CTYPE1={kind!r}; resample it, or build Spectra(flux, wavelength)."
@@ -116,7 +152,7 @@ def _paper_axis(first: float, offset: np.ndarray, unit: u.UnitBase) -> u.Quantit
     """
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         as_said = first * np.exp(offset / first) * unit
-        undone = undo_log(first + offset, "log", unit)
+        undone = _undone(first + offset, "log", unit)
     return undone if is_optical(undone) and not is_optical(as_said) else as_said
 
 
@@ -137,7 +173,7 @@ def _computed_axis(file: Any, header: Any, n_pixels: int) -> u.Quantity:
         ) from error
 
 
-def _step(header: Any, key: int) -> float:
+def axis_step(header: Any, key: int) -> float:
     """Return the step of the axis: CDELT1 counts only where there is no CD1_1, times PC1_1."""
     if "CD1_1" in header:
         return required_number(header, key, "CD1_1")
@@ -151,40 +187,3 @@ def iraf_unit(header: Any) -> str | None:
     """Return the unit that IRAF writes into its own header cards."""
     match = re.search(r"units=(\w+)", str(header.get("WAT1_001", "")))
     return match[1] if match else None
-
-
-def header_flag(header: Any, name: str) -> bool | None:
-    """Return a flag of a header, which programs also write as a word; None if it says neither."""
-    said = str(header.get(name, "")).strip().lower()
-    return True if said in TRUE else False if said in FALSE else None
-
-
-def header_medium(*headers: Any) -> str | None:
-    """Return the medium that the first of some headers says that says any, or None."""
-    return next((medium for medium in map(_medium, headers) if medium), None)
-
-
-def _medium(header: Any) -> str | None:
-    """Return what a header says of the medium; CTYPE1='WAVE' is written for both, so says none."""
-    said = str(header.get("AIRORVAC", "")).strip().lower()[:3]
-    if said in ("air", "vac"):
-        return "air" if said == "air" else "vacuum"
-    if str(header.get("CTYPE1", "")).strip().upper().startswith("AWAV"):
-        return "air"
-    for name, true in (("VACUUM", "vacuum"), ("WAVE_AIR", "air")):
-        flag = header_flag(header, name)
-        if flag is not None:
-            return true if flag else ("air" if true == "vacuum" else "vacuum")
-    return None
-
-
-def named_medium(name: str, others: Any) -> str | None:
-    """Return the medium in the name of an axis, such as "wave_air"; one of a pair is the other."""
-    media = {"air": "air", "vac": "vacuum"}
-    for word, medium in media.items():
-        if re.search(rf"(^|_|wave|wavelength|lambda|lam){word}", name):
-            return medium
-    pair = [
-        word for word in media for other in others if other in (f"{name}_{word}", f"{name}{word}")
-    ]
-    return {"air": "vacuum", "vac": "air"}[pair[0]] if len(set(pair)) == 1 else None

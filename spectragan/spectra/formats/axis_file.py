@@ -10,8 +10,11 @@ import numpy as np
 
 from spectragan.exceptions import SpectrumFileError
 from spectragan.spectra.formats.axes import spectral_axis
+from spectragan.spectra.formats.columns import column_medium
 from spectragan.spectra.formats.fits_file import FitsFile, open_fits
 from spectragan.spectra.formats.generic import fits_columns
+from spectragan.spectra.formats.images import hdu_name
+from spectragan.spectra.formats.media import header_medium
 from spectragan.spectra.formats.one_file import content_kind
 from spectragan.spectra.formats.pixels import FileProblem, ReadOptions
 from spectragan.spectra.formats.roles import Column, find_role, log_in_name
@@ -19,8 +22,8 @@ from spectragan.spectra.formats.surveys.gaia import NUMBER
 from spectragan.spectra.formats.text_file import read_text
 
 
-def given_axis(value: Any, name: str, options: ReadOptions) -> u.Quantity | None:
-    """Return the wavelengths that a caller gives.
+def given_axis(value: Any, name: str, options: ReadOptions) -> tuple[u.Quantity | None, str | None]:
+    """Return the wavelengths that a caller gives, and the medium that their file says.
 
     Parameters
     ----------
@@ -33,8 +36,10 @@ def given_axis(value: Any, name: str, options: ReadOptions) -> u.Quantity | None
 
     Returns
     -------
-    Quantity of shape (n_pixels,) or None
+    axis : Quantity of shape (n_pixels,) or None
         In any spectral unit.
+    medium : {"air", "vacuum"} or None
+        Of an axis from a file that says it.
 
     Raises
     ------
@@ -44,7 +49,7 @@ def given_axis(value: Any, name: str, options: ReadOptions) -> u.Quantity | None
         If they are no axis.
     """
     if value is None:
-        return None
+        return None, None
     if isinstance(value, str | os.PathLike):
         path = Path(value).expanduser()
         try:
@@ -63,21 +68,25 @@ def given_axis(value: Any, name: str, options: ReadOptions) -> u.Quantity | None
             f"`{name}` must be wavelengths of shape (n_pixels,); got shape {axis.shape} in "
             f"{str(axis.unit)!r}; pass one axis for all spectra."
         )
-    return axis
+    return axis, None
 
 
 def _in_given_unit(value: Any, options: ReadOptions) -> u.Quantity:
     return spectral_axis(np.asarray(value, dtype=float), None, options)
 
 
-def _read_axis(options: ReadOptions) -> u.Quantity:
+def _read_axis(options: ReadOptions) -> tuple[u.Quantity, str | None]:
+    medium = None
     if content_kind(options.path) == "fits":
         with open_fits(options.path, options.checksum) as file:
             name, column = _in_fits(file)
+            medium = header_medium(file.header())
     else:
         name, column = _in_text(options)
     log = log_in_name(name)
-    return spectral_axis(column.values.ravel(), column.unit, options, log, u.AA if log else None)
+    values, default = column.values.ravel(), u.AA if log else None
+    axis = spectral_axis(values, column.unit, options, log, default)
+    return axis, column_medium({name: column}, name) or medium
 
 
 def _in_fits(file: FitsFile) -> tuple[str, Column]:
@@ -86,7 +95,8 @@ def _in_fits(file: FitsFile) -> tuple[str, Column]:
         if file.is_image(key):
             header = file.header(key)
             unit = header.get("BUNIT") or header.get("UNIT") or header.get("CUNIT1")
-            return "", Column(file.image(key, "wavelengths"), unit)
+            name = hdu_name(file, key) if key else ""
+            return name, Column(file.image(key, "wavelengths"), unit)
         if file.is_table(key):
             return _only_axis(fits_columns(file, key))
     raise FileProblem("it must hold wavelengths; got neither an image nor a table; check it.")

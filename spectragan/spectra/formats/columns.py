@@ -7,12 +7,14 @@ import astropy.units as u
 import numpy as np
 
 from spectragan.exceptions import FileAssumptionWarning, UnusedDataWarning
-from spectragan.spectra.formats.axes import named_medium, spectral_axis
+from spectragan.spectra.formats.axes import spectral_axis
 from spectragan.spectra.formats.masks import bad_pixels
+from spectragan.spectra.formats.media import medium_in, named_medium
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
-from spectragan.spectra.formats.roles import ROLES, Column, find_role, log_in_name
+from spectragan.spectra.formats.roles import RELATIVE, ROLES, Column, find_role, log_in_name
 from spectragan.spectra.formats.units import flux_unit, parse_unit
 
+PER_CENT = ("%", "percent", "per cent")
 # Where columns have no names: what a third one must be of flux to pass for its errors.
 ERROR_OF_FLUX = (1e-6, 1.0)
 
@@ -93,7 +95,7 @@ def read_columns(
     axis, said = options.wavelength, None
     if wave is not None:
         axis = _axis(columns[wave], wave, options)
-        said = _column_medium(columns, wave)
+        said = column_medium(columns, wave)
     note_unused(columns, roles, options)
     return Pixels(
         flux.values,
@@ -137,22 +139,45 @@ def one_grid(values: np.ndarray, name: str) -> np.ndarray:
     return np.asarray(values[0])
 
 
-def _column_medium(columns: dict[str, Column], wave: str) -> str | None:
-    """Return the medium that the column of wavelengths says, in its UCD or its name."""
-    return "air" if "obs.atmos" in columns[wave].ucd.lower() else named_medium(wave, columns)
+def column_medium(columns: dict[str, Column], wave: str) -> str | None:
+    """Return the medium that a column of wavelengths says: its UCD, name, unit or comment."""
+    column = columns[wave]
+    if "obs.atmos" in column.ucd.lower():
+        return "air"
+    said = named_medium(wave, columns) or medium_in(column.unit)
+    return said or medium_in(column.comment)
 
 
 def _identities(columns: dict[str, Column], roles: dict[str, str], name: Any) -> list | None:
     """Return the names of stars: one per row, or one that all pixels share, or the header's."""
     identity, n_rows = roles.get("identity"), len(columns[roles["flux"]].values)
     is_stack = columns[roles["flux"]].values.ndim == 2
+    if identity is None and is_stack:
+        identity = _names_in_words(columns, n_rows)
     if identity is not None:
-        values = columns[identity].values.reshape(-1).tolist()
+        values = as_names(columns[identity].values)
         if is_stack and len(values) == n_rows:
             return values
         if not is_stack and len(set(values)) == 1:
             return values[:1]
     return [name] if name is not None and (not is_stack or n_rows == 1) else None
+
+
+def _names_in_words(columns: dict[str, Column], n_rows: int) -> str | None:
+    """Return the only column of words of which every row has another: it names the stars."""
+    words = [n for n, c in columns.items() if c.values.dtype.kind in "US"]
+    words = [n for n in words if columns[n].values.shape == (n_rows,)]
+    unique = [n for n in words if len(set(columns[n].values.tolist())) == n_rows > 1]
+    return unique[0] if len(unique) == 1 else None
+
+
+def as_names(values: np.ndarray) -> list[Any]:
+    """Return one name per value; numbers that were stored as decimals are written without."""
+    flat = values.reshape(-1)
+    whole = flat.dtype.kind == "f" and np.isfinite(flat).all() and (flat == np.round(flat)).all()
+    if whole and np.abs(flat).max(initial=0) < 2**53:
+        flat = flat.astype(np.int64)
+    return list(flat.tolist())
 
 
 def _per_row(columns: dict[str, Column], roles: dict[str, str], role: str) -> np.ndarray | None:
@@ -167,8 +192,11 @@ def _per_row(columns: dict[str, Column], roles: dict[str, str], role: str) -> np
 def note_unused(columns: dict[str, Column], roles: dict[str, str], options: ReadOptions) -> None:
     """Name what is as long as the flux and isn't used: errors or masks may be among it."""
     shape = columns[roles["flux"]].values.shape
+    lengths = {shape, shape[-1:]}  # of a stack, errors or a mask that all rows share, too
+    if len(shape) == 2 and shape[0] == shape[1]:
+        lengths.discard(shape[-1:])  # in a square stack these may be one number per star
     used = {name for role, name in roles.items() if role != "snr"}  # read per star, not per pixel
-    unused = [n for n, column in columns.items() if n not in used and column.values.shape == shape]
+    unused = [n for n, c in columns.items() if n not in used and c.values.shape in lengths]
     if unused:
         options.note(UnusedDataWarning, ", ".join(map(repr, unused[:8])))
 
@@ -186,7 +214,10 @@ def read_errors(
         if name is None:
             continue
         said = columns[roles["flux"]].unit
-        values = _converted(columns[name], name, unit, power, (overruled, said))
+        column = columns[name]
+        if role == "error" and _is_relative(name, column, said):
+            return {role: _from_relative(column, name, columns[roles["flux"]].values)}
+        values = _converted(column, name, unit, power, (overruled, said))
         if not np.isfinite(values).any():
             continue
         if role != "variance":
@@ -194,6 +225,22 @@ def read_errors(
         with np.errstate(all="ignore"):
             return {"ivar": np.where(values > 0, 1 / values, 0)}
     return {}
+
+
+def _is_relative(name: str, column: Column, of_flux: Any) -> bool:
+    """Tell whether errors are fractions of the flux, by their name or as per cents."""
+    percent = str(column.unit or "").strip().lower() in PER_CENT
+    return bool(RELATIVE.search(name)) or (percent and str(of_flux or "").strip() != "%")
+
+
+def _from_relative(column: Column, name: str, flux: np.ndarray) -> np.ndarray:
+    percent = str(column.unit or "").strip().lower() in PER_CENT or "perc" in name or "pct" in name
+    if column.values.dtype.kind not in "fiu" or column.values.shape != flux.shape:
+        raise FileProblem(
+            f"the relative errors in {name!r} must be numbers, one for each of flux; got dtype "
+            f"{column.values.dtype} and shape {column.values.shape}; correct them."
+        )
+    return column.values * np.abs(flux) * (0.01 if percent else 1.0)
 
 
 def _converted(
@@ -241,7 +288,7 @@ def read_mask(
     if name is None:
         return None
     flux = columns[roles["flux"]].values
-    usable = np.isfinite(flux) if flux.dtype.kind == "f" else np.ones(flux.shape, bool)
+    usable = np.isfinite(flux) & (flux != 0) if flux.dtype.kind in "fiu" else flux == flux
     for values in errors.values():
         if np.shape(values) == usable.shape:
             usable = usable & (np.nan_to_num(values) > 0)
@@ -261,6 +308,11 @@ def unnamed_columns(arrays: list[np.ndarray], options: ReadOptions) -> list[str]
     with np.errstate(invalid="ignore"):
         steps = np.diff(arrays[0].astype(float)) if numbers else np.zeros(1)
     is_axis = numbers and len(steps) > 0 and bool((steps > 0).all() or (steps < 0).all())
+    if is_axis and (steps == 1).all() and arrays[0][0] in (0, 1):
+        raise FileProblem(
+            f"its first column counts pixels from {arrays[0][0]:.0f}, and its columns have no "
+            "names; pass for example columns=(None, 'wavelength', 'flux')."
+        )
     if numbers and options.wavelength is not None and not (is_axis and len(arrays) > 1):
         return ["flux", *rest[1:]]
     if is_axis and len(arrays) == 2:

@@ -22,6 +22,7 @@ KNOWN_HDUS = (
     *(fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU),
     *(fits.BinTableHDU, fits.TableHDU, fits.GroupsHDU),
 )
+TABLES = (fits.BinTableHDU, fits.TableHDU)
 CUT = f"the file is cut off; {AGAIN}."
 
 
@@ -83,9 +84,9 @@ class FitsFile:
         return bool(hdu is not None and hdu.is_image and hdu.header.get("NAXIS") in ndim)
 
     def is_table(self, key: int | str, *columns: str) -> bool:
-        """Tell whether an HDU is a binary table with these columns (in any case)."""
+        """Tell whether an HDU is a table with these columns (in any case)."""
         hdu = self.hdu(key)
-        if not isinstance(hdu, fits.BinTableHDU):
+        if not isinstance(hdu, TABLES):
             return False
         return set(columns) <= {name.lower() for name in hdu.columns.names}
 
@@ -105,9 +106,9 @@ class FitsFile:
         return self._data(hdu, key, what)
 
     def table(self, key: int | str, what: str, *columns: str) -> Any:
-        """Return the data of a binary table that has these columns."""
+        """Return the data of a table that has these columns."""
         hdu = self.hdu(key)
-        if not isinstance(hdu, fits.BinTableHDU):
+        if not isinstance(hdu, TABLES):
             raise FileProblem(
                 f"HDU {key} must be a table with the {what}; got {_kind(hdu)}; "
                 "check the format of the file."
@@ -194,7 +195,7 @@ def _matches_datasum(hdu: Any) -> bool:
 def _kind(hdu: Any) -> str:
     if hdu is None:
         return "no such HDU"
-    if isinstance(hdu, fits.BinTableHDU):
+    if isinstance(hdu, TABLES):
         return "a table"
     n_axes = hdu.header.get("NAXIS", 0)
     return f"a {n_axes}-D image" if n_axes else "no data"
@@ -256,11 +257,20 @@ def check_whole(file: FitsFile) -> None:
 
 
 def number(header: Any, *names: str) -> float:
-    """Return the first of some header values that is a number, or NaN."""
+    """Return the first of some header values that is a number, or NaN.
+
+    Programs that copy headers as text, such as TOPCAT, write numbers as words.
+    """
     for name in names:
         value = header.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
-            return float(value)
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            continue
+        try:
+            as_number = float(value)
+        except ValueError:
+            continue
+        if math.isfinite(as_number):
+            return as_number
     return math.nan
 
 

@@ -1,16 +1,22 @@
 """FITS spectra of nobody in particular: an image with its axis in the header, or a table."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from spectragan.spectra.formats.axes import header_medium
-from spectragan.spectra.formats.columns import is_spectrum, named_by_caller, read_columns
+from spectragan.spectra.formats.columns import (
+    as_names,
+    is_spectrum,
+    named_by_caller,
+    read_columns,
+)
 from spectragan.spectra.formats.fits_file import FitsFile, check_whole, word
 from spectragan.spectra.formats.images import chosen_image, has_axes, hdu_name, read_image
+from spectragan.spectra.formats.media import header_medium
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
-from spectragan.spectra.formats.roles import ROLES, Column
+from spectragan.spectra.formats.roles import ROLES, Column, bits_as_flags, find_role, with_nan
 
 # Names of image HDUs, beside those of columns.
 FLUX_HDUS = [*ROLES["flux"].names, "sci", "data", "spec"]
@@ -22,8 +28,9 @@ BESIDE = {
 }
 # Cards with the name of a star, in headers of surveys and of people.
 NAMES = (
-    *("OBJECT", "TARGNAME", "TARGET", "MANGAID", "APOGEE_ID", "SDSS_ID", "OBJID", "SOURCE_ID"),
-    *("SOBJECT_ID", "OBJNAME", "STAR", "STARNAME", "DESIG", "OBSID"),
+    *("OBJECT", "TARGNAME", "TARGET", "ESO OBS TARG NAME"),
+    *(name.upper() for name in ROLES["identity"].names),
+    *("TARG_ID", "TARGNAM", "SPECID", "GAIADR3", "OBJ_NAME", "TICID", "KEPLERID"),
 )
 
 
@@ -38,7 +45,7 @@ def read_generic(file: FitsFile, options: ReadOptions) -> Pixels:
     key = _flux_of_caller(file, options)
     key = _only(file, _flux_images(file)) if key is None else key
     if key is not None:
-        return read_image(file, key, options, star_name(file, key))
+        return _with_names(read_image(file, key, options, star_name(file, key)), file)
     tables = {i: _columns(file, i, options) for i in range(len(file.hdul)) if file.is_table(i)}
     key = _only(file, _most_telling(file, [i for i in tables if is_spectrum(tables[i])]))
     if key is None and tables:
@@ -50,7 +57,18 @@ def read_generic(file: FitsFile, options: ReadOptions) -> Pixels:
     key = _only(file, _most_telling(file, [i for i in range(len(file.hdul)) if has_axes(file, i)]))
     if key is None:
         raise FileProblem("it holds neither an image nor a table; check how it was written.")
-    return read_image(file, key, options, star_name(file, key))
+    return _with_names(read_image(file, key, options, star_name(file, key)), file)
+
+
+def _with_names(pixels: Pixels, file: FitsFile) -> Pixels:
+    """Return a stack with the names of its stars, if there is a table with one in each row."""
+    n_rows = len(pixels.flux) if pixels.flux.ndim == 2 else 1
+    keys = [i for i in range(len(file.hdul)) if file.is_table(i)] if n_rows > 1 else []
+    for columns in (fits_columns(file, key) for key in keys):
+        name = find_role(columns, "identity")
+        if name is not None and columns[name].values.shape == (n_rows,):
+            return replace(pixels, ids=as_names(columns[name].values))
+    return pixels
 
 
 def _flux_of_caller(file: FitsFile, options: ReadOptions) -> int | None:
@@ -71,7 +89,8 @@ def _class_medium(header: Any, columns: dict[str, Column]) -> str | None:
     if not str(header.get("VOCLASS", "")).upper().startswith("SPECTRUM"):
         return None
     ucds = [column.ucd.lower() for column in columns.values()]
-    return "vacuum" if any(ucd == "em.wl" for ucd in ucds) else None
+    said = [ucd.split(";") for ucd in ucds if ucd.split(";")[0] == "em.wl"]
+    return "vacuum" if any("obs.atmos" not in words for words in said) else None
 
 
 def star_name(file: FitsFile, key: int) -> str | None:
@@ -114,21 +133,31 @@ def _only(file: FitsFile, keys: list[int]) -> int | None:
 def fits_columns(file: FitsFile, key: int | str) -> dict[str, Column]:
     """Return the columns of a table by their names in small letters; a single row is a spectrum."""
     data, header = file.table(key, "spectrum"), file.header(key)
+    if any(isinstance(column.null, str) and column.null for column in file.hdul[key].columns):
+        raise FileProblem(
+            f"the ASCII table in HDU {key} must have no TNULL, which reads as 0; got one; write it "
+            "as a binary table."
+        )
     columns = {}
     for i, column in enumerate(file.hdul[key].columns, start=1):
         ucd, utype = (str(header.get(f"{card}{i}", "")) for card in ("TUCD", "TUTYP"))
-        comment = header.comments[f"TTYPE{i}"] if f"TTYPE{i}" in header else ""
+        comments = [header.comments[f"TTYPE{i}"]] if f"TTYPE{i}" in header else []
+        comments += [str(header[f"{c}{i}"]) for c in ("TCOMM", "TDESC") if f"{c}{i}" in header]
         values = _without_null(_values(data[column.name]), column)
-        columns[column.name.strip().lower()] = Column(values, column.unit, ucd, utype, comment)
+        values = bits_as_flags(values, str(column.format).endswith("X"))
+        name = column.name.strip().lower()
+        columns[name] = Column(values, column.unit, ucd, utype, "; ".join(comments))
     return columns
 
 
 def _without_null(values: np.ndarray, column: Any) -> np.ndarray:
-    """Return integers with NaN where the file says that there is no value (TNULL)."""
-    if column.null is None or values.dtype.kind not in "iu":
+    """Return numbers with NaN where the file says that there is no value (TNULL), scaled or not."""
+    if not isinstance(column.null, int) or values.dtype.kind not in "iuf":
         return values
-    null = values == column.null * (column.bscale or 1) + (column.bzero or 0)
-    return np.where(null, np.nan, values) if null.any() else values
+    null = column.null * (column.bscale or 1) + (column.bzero or 0)
+    if values.dtype.kind in "iu":
+        return with_nan(values, values == null)
+    return with_nan(values, np.isclose(values, null, rtol=1e-12, atol=0))
 
 
 def _values(values: np.ndarray) -> np.ndarray:

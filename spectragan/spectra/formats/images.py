@@ -1,13 +1,15 @@
 """Spectra in FITS images: one, a stack, the bands of IRAF, or rows of wavelength and flux."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import astropy.units as u
 import numpy as np
 
-from spectragan.spectra.formats.axes import header_axis, header_medium, named_medium, spectral_axis
+from spectragan.spectra.formats.axes import header_axis, spectral_axis
 from spectragan.spectra.formats.columns import (
+    named_by_caller,
     note_unused,
     one_grid,
     read_columns,
@@ -17,14 +19,21 @@ from spectragan.spectra.formats.columns import (
 )
 from spectragan.spectra.formats.fits_file import FitsFile, number
 from spectragan.spectra.formats.iraf import is_multispec, multispec_axes
+from spectragan.spectra.formats.media import header_medium, named_medium
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
-from spectragan.spectra.formats.roles import ROLES, Column, find_role
+from spectragan.spectra.formats.roles import Column, find_role, log_in_name
 from spectragan.spectra.formats.units import flux_unit
 
 # CTYPE1 that says of a 2-D image that its rows are spectra; "LINEAR" is written on every frame.
 SPECTRAL = ("WAVE", "AWAV", "FREQ", "WAVN", "ENER", "LAMBDA", "WAVELENGTH", "LOGLAM")
 # CTYPE2 of a stack; a position on the sky or on a slit is none.
 OF_A_STACK = ("", "STAR", "SPECTRUM", "SPECTRA", "INDEX", "ROW", "FIBER", "FIBRE", "OBJECT")
+ESO_ERRORS = {"MSE": "variance", "RMSE": "error", "INVMSE": "ivar"}
+UNCERTAINTIES = {
+    "VarianceUncertainty": "variance",
+    "StdDevUncertainty": "error",
+    "InverseVariance": "ivar",
+}
 BESIDE_FLUX = ("ivar", "variance", "error", "mask")  # roles of other images
 MOST_ROWS = 5  # of an image whose rows are wavelength, flux and what is beside it
 
@@ -62,6 +71,7 @@ def read_image(file: FitsFile, key: int, options: ReadOptions, name: str | None)
     columns = {"flux": Column(flux, header.get("BUNIT"))} | beside
     if swap:
         columns = {n: _transposed(column, flux.shape) for n, column in columns.items()}
+    columns = _shared(columns)
     roles = _roles(file, key, columns, options)
     unit = flux_unit(header.get("BUNIT"), options)
     errors = read_errors(columns, roles, unit, header.get("BUNIT") if options.flux_unit else None)
@@ -77,6 +87,19 @@ def read_image(file: FitsFile, key: int, options: ReadOptions, name: str | None)
         snr=[number(file.header(), "SNR")] if n_rows == 1 else None,
         **errors,
     )
+
+
+def _shared(columns: dict[str, Column]) -> dict[str, Column]:
+    """Return columns in which what all spectra of a stack share, such as a mask, is repeated."""
+    shape = columns["flux"].values.shape
+    if len(shape) != 2:
+        return columns
+    return {
+        name: replace(column, values=np.tile(column.values, (shape[0], 1)))
+        if column.values.shape == shape[1:] and find_role({name: column}, "wavelength") is None
+        else column
+        for name, column in columns.items()
+    }
 
 
 def _roles(
@@ -110,7 +133,7 @@ def _image_name(file: FitsFile, key: int | None) -> str | None:
 
 
 def _transposed(column: Column, shape: tuple[int, ...]) -> Column:
-    return Column(column.values.T, column.unit) if column.values.shape == shape else column
+    return replace(column, values=column.values.T) if column.values.shape == shape else column
 
 
 def _other_images(file: FitsFile, key: int) -> dict[str, Column]:
@@ -122,9 +145,26 @@ def _other_images(file: FitsFile, key: int) -> dict[str, Column]:
         plain, name = hdu_name(file, i), str(_image_name(file, i))
         if file.hdul[i].ver == version and plain not in images and i:
             name = plain or name  # of several of one name, that of the version of the flux has it
-        values = _flat(file.image(i, name))
-        images[name] = Column(values, file.header(i).get("BUNIT"))
+        role, change = _said_role(file.header(i))
+        values = change(_flat(file.image(i, name)))
+        images[name] = Column(values, file.header(i).get("BUNIT"), role=role)
     return images
+
+
+def _said_role(header: Any) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+    """Return the role that a standard writes into a header, and what makes its values ours.
+
+    ESO writes HDUCLAS2 and HDUCLAS3, NDData of astropy the class of an uncertainty into UTYPE.
+    """
+    second, third, utype = (
+        str(header.get(name, "")).strip() for name in ("HDUCLAS2", "HDUCLAS3", "UTYPE")
+    )
+    if second == "QUALITY":
+        return "mask", np.asarray
+    if second == "ERROR" and third == "INVRMSE":
+        return "ivar", np.square
+    role = ESO_ERRORS.get(third, "error") if second == "ERROR" else UNCERTAINTIES.get(utype, "")
+    return role, np.asarray
 
 
 def _flat(data: np.ndarray) -> np.ndarray:
@@ -150,9 +190,10 @@ def _axis(
     try:
         return _own_axis(file, key, flux, beside, options)
     except FileProblem:
-        if options.wavelength is None or len(options.wavelength) != flux.shape[-1]:
+        n = 0 if options.wavelength is None else len(options.wavelength)
+        if n == 0 or flux.ndim > 2 or n not in flux.shape:
             raise
-        return options.wavelength, None, False
+        return options.wavelength, None, n != flux.shape[-1]
 
 
 def _own_axis(file, key, flux, beside, options) -> tuple[u.Quantity, str | None, bool]:
@@ -160,13 +201,15 @@ def _own_axis(file, key, flux, beside, options) -> tuple[u.Quantity, str | None,
     medium = header_medium(header, file.header())
     if flux.ndim > 2:
         raise _not_one_d(file, key, flux)
-    names = [name for name in beside if name in ROLES["wavelength"].names]
-    if names:
-        name, column = names[0], beside.pop(names[0])
+    name = find_role(beside, "wavelength")
+    if name is not None:
+        column = beside.pop(name)
         values = one_grid(column.values, name)
         swap = flux.ndim == 2 and len(values) != flux.shape[1] and len(values) == flux.shape[0]
         said = column.unit or _unit_of_table(header)
-        return spectral_axis(values, said, options), named_medium(name, names) or medium, swap
+        log = log_in_name(name)
+        axis = spectral_axis(values, said, options, log, u.AA if log else None)
+        return axis, named_medium(name, beside) or medium, swap
     if is_multispec(header):
         axes = multispec_axes(header, flux.shape[-1], options)
         return _only_axis(axes, flux), medium, False
@@ -218,7 +261,11 @@ def _is_rows(data: np.ndarray, header: Any, options: ReadOptions) -> bool:
 def _read_rows(data: np.ndarray, header: Any, options: ReadOptions, name: str | None) -> Pixels:
     """Return the spectrum of an image of rows; pixels without wavelength are fill."""
     rows = list(data[:, np.isfinite(data[0])])
-    names = unnamed_columns(rows[:3], options) + [f"row {i + 1}" for i in range(3, len(rows))]
+    ordered = {f"row {i + 1}": Column(row) for i, row in enumerate(rows)}
+    if options.columns is None:
+        names = [*unnamed_columns(rows[:3], options), *list(ordered)[3:]]
+    else:
+        names = list(named_by_caller(ordered, options))
     units = {"wavelength": header.get("XUNITS")}
     units |= dict.fromkeys(("flux", "error"), header.get("YUNITS") or header.get("BUNIT"))
     columns = {n: Column(row, units.get(n)) for n, row in zip(names, rows, strict=True)}

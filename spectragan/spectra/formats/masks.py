@@ -2,11 +2,13 @@
 
 import numpy as np
 
+from spectragan.exceptions import FileAssumptionWarning
 from spectragan.spectra.formats.pixels import FileProblem, ReadOptions
 from spectragan.spectra.formats.roles import Column, good_is_said
 
-# More bad pixels than this are no spectrum, or a mask that marks the good ones.
-MOST = 0.5
+# More bad pixels than this are no spectrum, or a mask that marks the good ones; more than that are
+# said.
+MOST, MANY, FEW = 0.5, 0.25, 5
 
 
 def bad_pixels(
@@ -21,7 +23,7 @@ def bad_pixels(
     name : str
         What to call it.
     usable : ndarray of bool of the shape of the flux
-        Where there are flux and a positive error.
+        Where there are flux other than 0, which is fill, and a positive error.
     options : ReadOptions
         What the caller says of masks.
 
@@ -51,8 +53,15 @@ def bad_pixels(
         ~is_set | (np.isnan(values) if values.dtype.kind == "f" else False) if says_good else is_set
     )
     asked = options.mask is None and not says_good and bad.shape == usable.shape
-    if asked and (bad & usable).sum() > MOST * usable.sum():
-        _ask(name, int((bad & usable).sum()), int(usable.sum()))
+    n_bad, n_usable = int((bad & usable).sum()) if asked else 0, int(usable.sum())
+    if n_bad > MOST * n_usable:
+        _ask(name, n_bad, n_usable)
+    if n_bad > max(MANY * n_usable, FEW):
+        options.note(
+            FileAssumptionWarning,
+            f"{n_bad} of {n_usable} pixels with flux are bad, since {name!r} isn't 0 there; pass "
+            "mask='bad' to say so, or mask='good' if it marks good ones",
+        )
     return np.asarray(bad)
 
 

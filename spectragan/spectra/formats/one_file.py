@@ -15,6 +15,7 @@ from spectragan.spectra.formats.text_file import read_text
 from spectragan.spectra.steps.resampling import Resampler
 
 KNOWN = f"known formats are {', '.join(NAMES)}, and the loaders of specutils by name"
+GENERAL = {"fits": "FITS", "text": "table"}  # the formats of what nothing else recognises
 HEAD = 2880  # bytes; a FITS header is at least as long
 
 
@@ -45,8 +46,19 @@ def _read(source: Any, kind: str, options: ReadOptions, name: str | None) -> tup
     chosen = _recognise(source, kind) if name is None else _asked_for(name, kind)
     if not chosen.has_arms:
         _check_arm(options, chosen.name)
-    spectra, n_lost = to_spectra(chosen.read(source, options), options, chosen.name)
+    try:
+        spectra, n_lost = to_spectra(chosen.read(source, options), options, chosen.name)
+    except FileProblem as problem:
+        if name is not None or chosen.name == GENERAL[kind]:
+            raise
+        raise FileProblem(_with_way_out(str(problem), chosen.name, GENERAL[kind])) from problem
     return _on_grid(spectra, options), n_lost
+
+
+def _with_way_out(problem: str, taken_for: str, general: str) -> str:
+    """Return a message that says what to do if the file was taken for what it isn't."""
+    check = "check the format of the file"
+    return problem.replace(check, f"{check}, or pass format={general!r} if it is no {taken_for}")
 
 
 def _on_grid(spectra: Spectra, options: ReadOptions) -> Spectra:

@@ -148,7 +148,7 @@ def to_spectra(pixels: Pixels, options: ReadOptions, format_name: str) -> tuple[
     """Return the spectra of one file, and how many pixels are NaN though nothing masks them."""
     flux = np.atleast_2d(_real(pixels.flux, "flux"))
     check_possible(pixels.wavelength, medium_of(pixels.medium, options.medium))
-    weights = _weights(pixels, flux.shape)
+    weights, known = _weights(pixels, flux.shape)
     if pixels.bad is not None:
         weights[_like(pixels.bad, flux.shape, "mask").astype(bool)] = 0
     lost = ~np.isfinite(flux)
@@ -160,7 +160,6 @@ def to_spectra(pixels: Pixels, options: ReadOptions, format_name: str) -> tuple[
             "check its errors and its mask."
         )
     flux, weights = _same_type(np.where(lost, flux.dtype.type(0), flux), weights)
-    known = pixels.ivar is not None or pixels.error is not None
     return _build(flux, weights, known, pixels, options, format_name), n_lost
 
 
@@ -171,7 +170,7 @@ def _build(flux, weights, known, pixels, options, format_name) -> Spectra:
     if pixels.at_rest:  # NaN, if nothing says by how much: no reason to shift it again
         shifted_by = pixels.rv if pixels.rest_velocity is None else pixels.rest_velocity
         meta[REST_FRAME_KEY] = _velocities(shifted_by, len(flux))
-    noise = "known" if known else "unknown"
+    noise = np.where(known, "known", "unknown")
     try:
         quantity = u.Quantity(flux, pixels.unit, copy=False)
         return Spectra(quantity, pixels.wavelength, weights, noise, medium, meta)
@@ -196,17 +195,24 @@ def _like(values: Any, shape: tuple[int, ...], name: str) -> np.ndarray:
     return array
 
 
-def _weights(pixels: Pixels, shape: tuple[int, ...]) -> np.ndarray:
-    """Return ivar in float64: 0 where errors are missing, negative, zero or not finite."""
+def _weights(pixels: Pixels, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Return ivar in float64, and of which rows it is known.
+
+    It is 0 where errors are missing, negative, zero or not finite; a row without a single number
+    has no errors, and counts in full.
+    """
     if pixels.ivar is None and pixels.error is None:
-        return np.ones(shape)
+        return np.ones(shape), np.zeros(shape[0], bool)
     with np.errstate(all="ignore"):
         if pixels.ivar is not None:
-            ivar = _like(pixels.ivar, shape, "ivar").astype(float)
+            given = ivar = _like(pixels.ivar, shape, "ivar").astype(float)
         else:
-            error = _like(pixels.error, shape, "error").astype(float)
-            ivar = np.where(error > 0, error, np.nan) ** -2
-        return np.where(np.isfinite(ivar) & (ivar > 0), ivar, 0.0)
+            given = _like(pixels.error, shape, "error").astype(float)
+            ivar = np.where(given > 0, given, np.nan) ** -2
+        known = ~np.isnan(given).all(axis=1)
+        weights = np.where(np.isfinite(ivar) & (ivar > 0), ivar, 0.0)
+    weights[~known] = 1.0
+    return weights, known
 
 
 def _same_type(flux: np.ndarray, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -231,6 +237,10 @@ def medium_of(said: str | None, given: str | None) -> str | None:
 SHORTEST = 50.0
 # Angstrom: what logarithms of wavelengths may come to; outside they were something else.
 OPTICAL = (900.0, 1e6)
+# Angstrom: the logarithms of optical wavelengths, in whatever unit they are labelled.
+LONGEST_LOGARITHM = 100.0
+# Angstrom, of an axis in a unit of length: outside it is labelled with a wrong unit.
+POSSIBLE = (1.0, 1e7)
 # Relative: no spectrograph that sees X-rays has pixels as narrow as this.
 TINY_STEP = 1e-4
 # Angstrom. Below, wavelengths are given in vacuum by convention.
@@ -244,6 +254,13 @@ def is_optical(axis: u.Quantity) -> bool:
     return bool(np.all((values >= OPTICAL[0]) & (values <= OPTICAL[1])))
 
 
+def is_plausible(axis: u.Quantity) -> bool:
+    """Tell whether the middle of an axis is a wavelength that stars are observed at."""
+    with np.errstate(all="ignore"):
+        middle = float(np.median(axis.to_value(u.AA, u.spectral()))) if axis.size else 0.0
+    return OPTICAL[0] <= middle <= OPTICAL[1]
+
+
 def check_possible(axis: u.Quantity, medium: str | None) -> None:
     """Raise if wavelengths are their logarithms, or given in air where that is never done."""
     if axis.ndim != 1 or axis.size < 2 or not axis.unit.is_equivalent(u.AA, u.spectral()):
@@ -254,7 +271,12 @@ def check_possible(axis: u.Quantity, medium: str | None) -> None:
     if not (low > 0 and high < np.inf):
         return
     got = f"{low:.6g}-{high:.6g} Angstrom"
-    if high < SHORTEST and _looks_like_logarithms(axis, values):
+    if axis.unit.is_equivalent(u.AA) and not (high > POSSIBLE[0] and low < POSSIBLE[1]):
+        raise FileProblem(
+            f"its wavelengths must be possible ones; got {got}; check their unit, and pass "
+            "wavelength_unit if the file has none or a wrong one."
+        )
+    if high < LONGEST_LOGARITHM and _looks_like_logarithms(axis, values):
         raise FileProblem(
             f"its wavelengths must be possible ones; got {got}, which look like logarithms; pass "
             "wavelength_unit='log10(Angstrom)' or 'ln(Angstrom)' if they are, or `wavelength`."
@@ -270,7 +292,8 @@ def _looks_like_logarithms(axis: u.Quantity, values: np.ndarray) -> bool:
     step = np.median(np.abs(np.diff(values.astype(float)))) / np.median(values)
     with np.errstate(all="ignore"):
         undone = (10.0**axis.value * axis.unit, np.exp(axis.value) * axis.unit)
-    return bool(step < TINY_STEP) or any(map(is_optical, undone))
+    is_tiny, is_log = bool(step < TINY_STEP), any(map(is_optical, undone))
+    return is_tiny or is_log if values.max() < SHORTEST else is_tiny and is_log
 
 
 def row_meta(

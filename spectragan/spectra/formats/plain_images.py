@@ -39,6 +39,11 @@ def _value(card: bytes) -> Any:
     return word[1].decode().rstrip() if word is not None else fits.Card.fromstring(card).value
 
 
+def _comment(card: bytes) -> str:
+    text = card[10:].decode("ascii", "replace")
+    return (re.sub(r"'[^']*'", "", text).partition("/")[2]).strip()
+
+
 class PlainHeader(Mapping[str, Any]):
     """The cards of one header, read as they are asked for."""
 
@@ -56,6 +61,11 @@ class PlainHeader(Mapping[str, Any]):
 
     def __iter__(self) -> Iterator[str]:
         return (name.decode("ascii", "replace").strip() for name in self._cards)
+
+    @property
+    def comments(self) -> dict[str, str]:
+        """What is behind the values of the cards, by their names."""
+        return {name: _comment(card) for name, card in zip(self, self._cards.values(), strict=True)}
 
     def __len__(self) -> int:
         return len(self._cards)

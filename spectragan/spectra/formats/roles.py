@@ -13,13 +13,17 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Column:
-    """Values of one column, its unit as it is written (None: not given), and what it says it is."""
+    """Values of one column, its unit as it is written (None: not given), and what it says it is.
+
+    A `role` is that of a standard which says it outright, such as that of ESO for images.
+    """
 
     values: np.ndarray
     unit: Any = None
     ucd: str = ""
     utype: str = ""
     comment: str = ""
+    role: str = ""
 
 
 class Role(NamedTuple):
@@ -34,10 +38,13 @@ class Role(NamedTuple):
 
 # What is beside the flux of a star in many files: errors of these are not the errors of the flux.
 BESIDE = (
-    r"sky|backg|contin|model|tellu|resol|wave|(?<!f)(?<!f_)lambda|redshift|snr"
-    r"|(^|_)(bg|back|cont|fit|lsf|psf|wdisp|disp|(?<!f)lam|vel|rv|sys|scat|mag|time|line|ebv)"
+    r"sky|backg|contin|model|tellu|resol|wave|(?<!f)(?<!f_)lambda|redshift|snr|log|mag"
+    r"|(^|_)(bg|back|cont|fit|lsf|psf|wdisp|disp|(?<!f)lam|vel|rv|sys|scat|ln|time|line|ebv)"
 )
-GOOD_MASK = ("good", "goodpix", "good_pixel", "is_good", "valid", "usable", "dataqual")
+GOOD_MASK = (
+    *("good", "goodpix", "good_pixel", "is_good", "valid", "usable", "dataqual", "gpm", "ok"),
+    *("is_ok", "use", "used"),
+)
 _ERROR = (
     *("flux_error", "error", "err", "flux_err", "fluxerr", "e_flux", "eflux", "sigma", "std"),
     *("stddev", "flux_sigma", "uncertainty", "flux_uncertainty", "unc", "flux_unc", "errs"),
@@ -52,8 +59,9 @@ ROLES = {
             *("loglam", "log_lambda", "logwave", "log_wave", "frequency", "freq", "nu"),
             *("wavenumber", "wavenum", "energy", "wave_air", "wavelength_air", "lambda_air"),
             *("wave_vac", "wavelength_vac", "lambda_vac", "vac_wavelength", "ln_lambda", "lnlam"),
+            "awav",
         ),
-        r"wave|lambda|^wl_|^lam_",
+        r"wave|lambda|^wl_|^lam_|^(log(_?10|_?e)?|lg|ln)_?(lam|wl|wvl|w)(?![a-z])",
         r"err|sig|unc|std|flag|mask|qual|grid|corr|shift|width|bin",
     ),
     "flux": Role(
@@ -64,13 +72,13 @@ ROLES = {
             *("spectrum", "normalized_flux", "normalised_flux", "norm_flux", "flux_norm"),
         ),
         r"flux|^spec$|^f_?(lam|nu)",
-        f"err|sig|unc|std|var|^e_|^d_|^d?flux_?d|flag|mask|qual|ratio|sum|corr|{BESIDE}",
+        f"err|sig|unc|std|var|^e_|^d_|^d?flux_?d|_s?[de]$|flag|mask|qual|ratio|sum|corr|{BESIDE}",
     ),
     "ivar": Role(
         r"(?!)",
         r"(?!)",
         ("ivar", "invvar", "inverse_variance", "flux_ivar"),
-        r"iv(ar)?(_|$)|inv_?var|inverse_?var",
+        r"iv(ar)?\d*(_|$)|inv_?var|inverse_?var",
         BESIDE,
     ),
     "variance": Role(
@@ -85,7 +93,7 @@ ROLES = {
         r"fluxaxis\.accuracy\.staterror",
         _ERROR,
         r"err|sigma|(^|_)sig(_|$)|sig_?(flux|flam)|(flux|flam)_?sig|unc|std|st_?dev|rms|noise"
-        r"|^[de]_?(flux|flam|fnu|norm|f)$|(^|_)e_?flux|^enorm|delta_?f",
+        r"|^[de]_?(flux|flx|flam|fnu|norm|f)$|(^|_)e_?flux|^flux_?[de]$|(^|_)sd$|^enorm|delta_?f",
         BESIDE,
     ),
     "mask": Role(
@@ -95,7 +103,7 @@ ROLES = {
             *("mask", "bad", "badpix", "bad_pixel", "dq", "and_mask", "andmask", "qual"),
             *("quality", "pixmask", "flags", "flag", "maskbits", "bpm", *GOOD_MASK),
         ),
-        r"mask|flag|qual|(^|_)dq(_|$)|bad|bpm|good|valid|usable",
+        r"mask|flag|qual|(^|_)dqf?(_|$)|bad|bpm|good|valid|usable|reject|cosmic|outlier|saturat",
         BESIDE,
     ),
     "identity": Role(
@@ -104,25 +112,18 @@ ROLES = {
         (
             *("source_id", "targetid", "object_id", "sobject_id", "apogee_id", "sdss_id"),
             *("mangaid", "objid", "designation", "id", "name", "object", "star", "starname"),
-            *("star_name", "star_id", "target", "target_name", "targname", "obsid", "obs_id"),
+            *("star_name", "star_id", "target", "target_name", "targname", "objname", "obj"),
             *("object_name", "main_id", "gaia_id", "catalogid", "tic", "tic_id", "kic", "kepid"),
-            *(
-                "epic",
-                "hip",
-                "hd",
-                "specobjid",
-                "uid",
-                "desig",
-                "tmass_id",
-                "2mass",
-                "dr3_source_id",
-            ),
+            *("epic", "hip", "hd", "cname", "simbad", "source", "tmass", "2mass", "ucac", "uid"),
+            *("specobjid", "desig", "label", "identifier", "dr3_source_id", "obsid", "obs_id"),
         ),
-        r"(source|obj(ect)?|star|target|gaia\w*|tmass|2mass|tic|kic|epic|cat(alog)?)_?(id|name)$|^id_",
+        r"(?<!gr)(?<!vo)(?<!res)(?<!val)id(s|entifier)?$|name$|^id_|^gaia|^id$|^objid|designation",
+        r"survey|field|prog|run|night|tile|plate|fib|tele|inst|file|exp|cam|model|class|type|err",
     ),
     "snr": Role(r"^stat\.snr", r"(?!)", ("snr", "sn", "s_n", "snr_median", "median_snr")),
 }
-LOGARITHMIC = re.compile(r"^(log10|log|ln)_?[a-z]")
+LOGARITHMIC = re.compile(r"^(log_?10|log_?e|log|lg|ln)_?(?=[a-z])|_(log10|log|ln)$")
+RELATIVE = re.compile(r"rel(ative)?_?(err|unc|sig|flux|$)|(err|unc|sig|flux)_?rel|frac|perc|pct")
 # Tokens of errors and of flux, left out where the names of a column and of its error are compared.
 _TOKENS = r"stat|error|errs?|sigma|sig|uncert(ainty)?|unc|std|stddev|flux|flam|fnu|[^a-z0-9]"
 
@@ -146,6 +147,9 @@ def find_role(columns: dict[str, Column], role: str, beside: str | None = None) 
         the flux.
     """
     rule = ROLES[role]
+    said = [name for name, column in columns.items() if column.role == role and name != beside]
+    if said:
+        return said[0]
     per_row = role in ("identity", "snr")
     flux = None if beside is None or per_row else columns[beside].values
     ranked = []
@@ -165,6 +169,8 @@ _BY_UCD, _BY_NAME, _BY_PATTERN = range(3)
 
 def _rank(rule: Role, name: str, column: Column) -> tuple[int, int] | None:
     """Return how a column was recognised, and how telling its name is; None if it was not."""
+    if column.role:  # of another, since this isn't the one that it says
+        return None
     ucd, utype = column.ucd.lower(), column.utype.lower().replace(",", ".")
     place = rule.names.index(name) if name in rule.names else len(rule.names)
     if ucd and re.search(rule.ucd, ucd):
@@ -194,10 +200,37 @@ def log_in_name(name: str) -> str:
     match = LOGARITHMIC.match(name)
     if match is None or not re.search(r"lam|wav|wl", name):
         return ""
-    return "ln" if match[1] == "ln" else "log10"
+    base = (match[1] or match[2]).replace("_", "")
+    return "ln" if base in ("ln", "loge") else "log10"
 
 
 def good_is_said(name: str, column: Column) -> bool:
     """Tell whether the name of a mask, or the comment on it, says that it marks good pixels."""
-    said = re.search(r"\b1\s*(=|:|is|means)\s*good", column.comment, re.IGNORECASE)
-    return bool(said or re.search(r"good|valid|usable|^dataqual$", name))
+    return bool(SAID_GOOD.search(column.comment) or NAMED_GOOD.search(name))
+
+
+_ONE, _MEANS = r"(?:1|true|t|non-?zero|set)", r"\s*(?:=|:|-|is|are|means|for)\s*"
+_ZERO = r"(?:0|false|f|zero)"
+_GOOD, _BAD = r"(?:good|valid|usable)(?: pixels?)?", r"(?:bad|invalid)(?: pixels?)?"
+_PAIRS = ((_ONE, _GOOD), (_GOOD, _ONE), (_ZERO, _BAD), (_BAD, _ZERO))
+SAID_GOOD = re.compile(
+    "|".join(rf"\b{left}{_MEANS}{right}\b" for left, right in _PAIRS) + r"|^\W*good[\s-]?pix",
+    re.IGNORECASE,
+)
+NAMED_GOOD = re.compile(r"good|valid|usable|^dataqual$|^gpm$|(^|_)ok$|^used?$")
+
+
+def with_nan(values: np.ndarray, is_null: np.ndarray) -> np.ndarray:
+    """Return numbers with NaN where there are none; integers that NaN would change as words."""
+    if not is_null.any():
+        return values
+    if values.dtype.kind in "iu" and np.abs(values[~is_null].astype(float)).max(initial=0) > 2**53:
+        return np.where(is_null, "", values.astype(str))
+    return np.where(is_null, np.nan, values)
+
+
+def bits_as_flags(values: np.ndarray, is_bits: bool) -> np.ndarray:
+    """Return one value per pixel of a column that holds several bits, or an array of one value."""
+    if values.ndim == 2 and is_bits:
+        return values.any(axis=1)
+    return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 < len(values) else values

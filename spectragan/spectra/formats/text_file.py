@@ -10,7 +10,7 @@ from astropy.table import Table
 from spectragan.spectra.formats.columns import named_by_caller, unnamed_columns
 from spectragan.spectra.formats.fits_file import read_bytes
 from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line
-from spectragan.spectra.formats.roles import Column, find_role
+from spectragan.spectra.formats.roles import Column, find_role, with_nan
 
 COMMENTS = ("#", "%", "!")
 # Fortran writes exponents with D.
@@ -104,12 +104,17 @@ def _number(cell: str) -> float | None:
 
 
 def _array(cells: list[str]) -> np.ndarray:
-    """Return integers, numbers with NaN for empty cells, or words."""
+    """Return integers, flags, numbers with NaN for empty cells, or words."""
+    small = [cell.lower() for cell in cells]
+    is_null = np.array([cell in EMPTY for cell in small])
     try:
-        integers = [int(cell) for cell in cells]
-        return np.array(integers, dtype=np.int64)
+        integers = [0 if null else int(cell) for cell, null in zip(cells, is_null, strict=True)]
+        if not is_null.all():
+            return with_nan(np.array(integers, dtype=np.int64), is_null)
     except (ValueError, OverflowError):
         pass
+    if set(small) <= {"true", "false"}:
+        return np.array([cell == "true" for cell in small])
     try:
         return np.array(
             [np.nan if c.lower() in EMPTY else float(D_EXPONENT.sub("e", c)) for c in cells]
@@ -170,7 +175,9 @@ def _ecsv_column(column: Any) -> tuple[str, Column]:
     name, unit = split_unit(column.name)
     values = column
     if hasattr(values, "mask"):
-        values = values.astype(float).filled(np.nan) if values.dtype.kind in "fiu" else values
+        is_null = np.asarray(values.mask)
+        plain = np.asarray(values.filled() if hasattr(values, "filled") else values)
+        values = with_nan(plain, is_null) if plain.dtype.kind in "fiu" else values
     values = np.asarray(values)
     if values.dtype.kind == "O":  # lists of numbers, one per row
         values = _stack(values)

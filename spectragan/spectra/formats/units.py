@@ -18,6 +18,10 @@ WORDS: dict[str, u.UnitBase] = {
     **dict.fromkeys(("um", "µm", "micron", "micrometer", "micrometre"), u.um),
     **dict.fromkeys(("inversemicron", "inverse micron"), 1 / u.um),
     **dict.fromkeys(("hz", "hertz"), u.Hz),
+    "ghz": u.GHz,
+    "thz": u.THz,
+    "ev": u.eV,
+    "kev": u.keV,
     **dict.fromkeys(("count", "ct", "cts"), u.count),
     **dict.fromkeys(("adu", "du", "dn"), u.adu),
     **dict.fromkeys(("e-", "e", "electron"), u.electron),
@@ -28,11 +32,10 @@ WORDS: dict[str, u.UnitBase] = {
     "fnu": _FNU,
     "photlam": _FLAM * u.photon / u.erg,
     "photnu": _FNU * u.photon / u.erg,
-    "jy": u.Jy,
-    "mjy": u.mJy,
+    "jy": u.Jy,  # "mjy" isn't here: it may be milli or mega
 }
 ANGSTROM_IN_FLUX = re.compile(
-    r"(?<![A-Za-z])(A|AA|Å|Angs?\.?|Angstr(?:oe|o|ö)ms?)(?![A-Za-z])", re.IGNORECASE
+    r"(?<![A-Za-z])(A|AA|Å|Angs?\.?|Angstr\.?|[AÅ]ngstr(?:oe|o|ö)ms?)(?![A-Za-z])", re.IGNORECASE
 )
 # What is written where there is no unit.
 NOTHING = re.compile(
@@ -41,7 +44,19 @@ NOTHING = re.compile(
     r"|no)\.?([\s_-]*(flux|intensity|units?|counts|scale))?",
     re.IGNORECASE,
 )
-LOGARITHMS = re.compile(r"^(log10|log|dex|ln)(?![a-zA-Z])[\W_]*", re.IGNORECASE)
+LOGARITHMS = re.compile(
+    r"^(log_?10|log_?e(?![a-z])|log|lg(?![a-z])|dex(?![a-z])|ln(?![a-z]))[\W_]*", re.IGNORECASE
+)
+BASES = {"dex": "log10", "lg": "log10", "loge": "ln"}
+# What is written around a unit of wavelengths: air or vacuum, and what it is the unit of.
+AROUND = re.compile(
+    r"\W*\b(?:in )?(?:air|vac(?:uum)?)\b\W*|^(?:lambda|wavelength)\b\W*", re.IGNORECASE
+)
+IN_BRACKETS = re.compile(r"[\[(]([^\[\]()]*)[\])]")
+
+
+class NotLinear(FileProblem):
+    """Flux is in magnitudes, or in another logarithm."""
 
 
 class AxisUnit(NamedTuple):
@@ -62,12 +77,15 @@ class AxisUnit(NamedTuple):
 def parse_unit(text: Any, name: str) -> u.UnitBase | None:
     """Return the unit that a header names, or None if it names none."""
     word = str("" if text is None else text).strip()
+    bare = IN_BRACKETS.fullmatch(word)
+    word = bare[1].strip() if bare else word
     if NOTHING.fullmatch(word):
         return None
     known = _in_words(word)
     if known is not None:
         return known
-    plain = re.sub(r"\bergs\b", "erg", ANGSTROM_IN_FLUX.sub("Angstrom", word), flags=re.I)
+    plain = ANGSTROM_IN_FLUX.sub("Angstrom", word)
+    plain = re.sub(r"\b(erg|photon|electron|count)s\b", r"\1", plain, flags=re.I)
     for candidate in (plain, plain.lower().replace("angstrom", "Angstrom"), word):
         try:
             return u.Unit(candidate)
@@ -96,14 +114,13 @@ def axis_unit(text: Any) -> AxisUnit:
     """Return the unit of wavelengths that a text says, without the logarithm around it."""
     if isinstance(text, u.function.FunctionUnitBase):
         return AxisUnit(text.physical_unit, "log10")
-    word = "" if text is None else str(text).strip()
-    inner = LOGARITHMS.sub("", word)
-    if inner == word:
+    word = "" if text is None else AROUND.sub("", str(text).strip())
+    match = LOGARITHMS.match(word)
+    if match is None:
         return AxisUnit(parse_unit(word, "wavelength"))
-    log = LOGARITHMS.match(word)[1].lower()  # type: ignore[index]
-    return AxisUnit(
-        parse_unit(re.sub(r"\W+$", "", inner), "wavelength"), {"dex": "log10"}.get(log, log)
-    )
+    log = match[1].lower().replace("_", "")
+    inner = AROUND.sub("", re.sub(r"\W+$", "", word[match.end() :]))
+    return AxisUnit(parse_unit(inner, "wavelength"), BASES.get(log, log))
 
 
 def given_axis_unit(unit: Any) -> AxisUnit | None:
@@ -125,6 +142,16 @@ def given_axis_unit(unit: Any) -> AxisUnit | None:
         ) from error
 
 
+def _linear(unit: u.UnitBase) -> u.UnitBase:
+    """Return a unit of flux, which must not be a logarithm: errors and means would be wrong."""
+    if isinstance(unit, u.function.FunctionUnitBase) or {u.mag, u.dex, u.dB} & set(unit.bases):
+        raise NotLinear(
+            f"its flux must be linear; got {str(unit)!r}; undo the logarithm, or pass flux_unit if "
+            "the file is wrong."
+        )
+    return unit
+
+
 def flux_unit(said: Any, options: ReadOptions) -> u.UnitBase:
     """Return the unit of flux: what the caller says, else what the file says, else none.
 
@@ -133,7 +160,9 @@ def flux_unit(said: Any, options: ReadOptions) -> u.UnitBase:
     if options.flux_unit is not None:
         return options.flux_unit
     try:
-        return parse_unit(said, "flux") or u.dimensionless_unscaled
+        return _linear(parse_unit(said, "flux") or u.dimensionless_unscaled)
+    except NotLinear:
+        raise
     except FileProblem:
         options.note(
             FileAssumptionWarning,

@@ -258,7 +258,7 @@ def test_an_image_in_the_primary_hdu_comes_before_its_sky(make, write):
 
 
 def test_an_image_named_flux_comes_before_all_others(make, write):
-    cards = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": "Angstrom"}
+    cards = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CRPIX1": 1.0, "CUNIT1": "Angstrom"}
     images = [make.image(make.FLUX[i], n, **cards) for i, n in enumerate(("RAW", "FLUX", "B"))]
     with pytest.warns(UnusedDataWarning, match="'raw', 'b'"):
         s = read_spectra(write(fits.HDUList([fits.PrimaryHDU(), *images])))
@@ -268,7 +268,7 @@ def test_an_image_named_flux_comes_before_all_others(make, write):
 @pytest.mark.parametrize("key", [0, 1])
 @pytest.mark.parametrize("kind", ["table", "image"])
 def test_medium_may_be_said_by_the_primary_or_the_own_header(make, write, kind, key):
-    cards = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": "Angstrom"}
+    cards = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CRPIX1": 1.0, "CUNIT1": "Angstrom"}
     image = fits.HDUList([fits.PrimaryHDU(), make.image(make.FLUX[0], "FLUX", **cards)])
     hdul = make.simple() if kind == "table" else image
     hdul[key].header["AIRORVAC"] = "air"

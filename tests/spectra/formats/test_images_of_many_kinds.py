@@ -85,7 +85,9 @@ def test_bands_of_iraf_give_flux_and_sigma(write):
     hdu = fits.PrimaryHDU(bands)
     words = ("spectrum - background fit", "raw", "background", "sigma - background fit")
     hdu.header.update({f"BANDID{i + 1}": word for i, word in enumerate(words)})
-    hdu.header.update({"CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": "Angstrom", "CTYPE1": "LINEAR"})
+    hdu.header.update(
+        {"CRVAL1": 5000.0, "CDELT1": 1.0, "CRPIX1": 1.0, "CUNIT1": "Angstrom", "CTYPE1": "LINEAR"}
+    )
     with pytest.warns(UnusedDataWarning, match="'raw', 'background'"):
         s = read_spectra(write(fits.HDUList([hdu])))
     np.testing.assert_allclose(s.wavelength.value, WAVE)

@@ -93,7 +93,7 @@ def negative_ivar(hdul) -> None:
 def scaled_integers(make) -> fits.HDUList:
     hdul = fits.HDUList([fits.PrimaryHDU(np.array([1.5, 2.5, 3.5]))])
     hdul[0].scale("int16", bzero=2.0, bscale=0.5)
-    hdul[0].header.update({"CRVAL1": 5.0, "CDELT1": 1.0, "CUNIT1": "um"})
+    hdul[0].header.update({"CRVAL1": 5.0, "CDELT1": 1.0, "CRPIX1": 1.0, "CUNIT1": "um"})
     return hdul
 
 

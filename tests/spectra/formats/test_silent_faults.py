@@ -85,7 +85,13 @@ def test_errors_of_the_version_of_the_flux_are_taken(make, write, version):
     """HST writes ERR,1 and ERR,2 for two extractions."""
     hdul = make.one_d()
     hdul[0] = fits.PrimaryHDU()
-    cards = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": "Angstrom", "EXTVER": version}
+    cards = {
+        "CRVAL1": 5000.0,
+        "CDELT1": 1.0,
+        "CRPIX1": 1.0,
+        "CUNIT1": "Angstrom",
+        "EXTVER": version,
+    }
     hdul.append(make.image(make.FLUX[0], "SCI", **cards))
     hdul += [make.image(np.full(make.N, 0.1 * v, "f4"), "ERR", EXTVER=v) for v in (1, 2)]
     with pytest.warns(UnusedDataWarning, match="err'"):
@@ -103,7 +109,13 @@ def test_images_without_a_name_are_named_by_number_and_can_be_chosen(make, write
 
 def test_stat_of_mpdaf_is_a_variance(make, write):
     unit = "10**(-20)*erg/s/cm**2/Angstrom"
-    cards = {"CRVAL1": 4750.0, "CDELT1": 1.25, "CTYPE1": "AWAV", "CUNIT1": "Angstrom"}
+    cards = {
+        "CRVAL1": 4750.0,
+        "CDELT1": 1.25,
+        "CRPIX1": 1.0,
+        "CTYPE1": "AWAV",
+        "CUNIT1": "Angstrom",
+    }
     hdus = [
         make.image(make.FLUX[0], "DATA", BUNIT=unit, **cards),
         make.image(np.full(make.N, 0.04), "STAT", BUNIT=f"({unit})**2", **cards),

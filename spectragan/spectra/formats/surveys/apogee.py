@@ -41,6 +41,9 @@ def read_apstar(file: FitsFile, options: ReadOptions) -> Pixels:
     )
     header = file.header()
     rows, visits = _apstar_rows(len(flux), header, options.visits)
+    if len(rows) > 1:  # a visit that wasn't combined has an empty row
+        seen = [i for i, row in enumerate(rows) if not visits[i] or flux[row].any()]
+        rows, visits = [rows[i] for i in seen], [visits[i] for i in seen]
     if not flux.shape == error.shape == mask.shape:
         raise FileProblem(
             f"flux, errors and mask (HDU 1-3) must have one shape; got {flux.shape}, "

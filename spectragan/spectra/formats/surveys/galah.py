@@ -7,6 +7,7 @@ errors in HDU 1 are relative, which specutils 2.4 reads as if they were counts.
 import astropy.units as u
 import numpy as np
 
+from spectragan.spectra.formats.axes import axis_step
 from spectragan.spectra.formats.fits_file import FitsFile, number, required_number, word
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
 
@@ -41,8 +42,9 @@ def read_galah(file: FitsFile, options: ReadOptions) -> Pixels:
     flux = file.image(0, "flux")
     relative = _relative_errors(file)
     header = file.header()
-    first, step = (required_number(header, 0, name) for name in ("CRVAL1", "CDELT1"))
-    pixel = np.arange(flux.shape[-1]) + 1 - float(header.get("CRPIX1", 1))
+    first, step = required_number(header, 0, "CRVAL1"), axis_step(header, 0)
+    reference = required_number(header, 0, "CRPIX1") if "CRPIX1" in header else 1.0
+    pixel = np.arange(flux.shape[-1]) + 1 - reference
     same = relative.shape == flux.shape  # a wrong shape is reported where all shapes are
     return Pixels(
         flux,

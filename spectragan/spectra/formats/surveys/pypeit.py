@@ -8,8 +8,8 @@ calibrated, else in counts.
 import astropy.units as u
 import numpy as np
 
-from spectragan.spectra.formats.axes import header_flag
 from spectragan.spectra.formats.fits_file import FitsFile, word
+from spectragan.spectra.formats.media import header_flag
 from spectragan.spectra.formats.pixels import FLUX_1E17, Pixels, ReadOptions
 
 COLUMNS = ("wave", "flux", "ivar", "mask")

@@ -26,15 +26,21 @@ from spectragan.spectra.formats.pixels import (
 BAD_BITS = (18, 22, 23)
 # Bit 24 (NODATA) is set, and the error is 0, where an spSpec file has no data.
 NO_DATA = 24
-SPSPEC_ROWS = 4  # spectrum, the same without continuum, error, mask; and more
+SPSPEC_ROWS = (4, 6)  # spectrum, the same without continuum, error, mask; and at most two more
 # SPEC_CLN of spSpec: 1 is a star, 6 a late one.
 STARS = (1, 6)
 
 
 def identify_spec(file: FitsFile) -> bool:
-    """Tell whether a FITS file is a spec file: columns alone are also those of people's tables."""
+    """Tell whether a FITS file is a spec file: columns alone are also those of people's tables.
+
+    The survey writes no unit of flux into its tables, or its own.
+    """
     columns = file.is_table(1, "flux", "loglam", "ivar") and _mask_name(file) is not None
-    return columns and (_says_sdss(file.header()) or word(file.header(1), "EXTNAME") == "COADD")
+    if not columns or not _says_sdss(file.header()):
+        return False
+    unit = next(c.unit for c in file.hdul[1].columns if c.name.lower() == "flux")
+    return not unit or "17" in unit
 
 
 def _says_sdss(header: Any) -> bool:
@@ -95,8 +101,14 @@ def _first(values: np.ndarray | None) -> np.ndarray | None:
 def identify_spspec(file: FitsFile) -> bool:
     """Tell whether a FITS file is an spSpec file of SDSS-I/II: an image of rows."""
     header = file.header()
-    rows = header.get("NAXIS") == 2 and header.get("NAXIS2", 0) >= SPSPEC_ROWS
+    rows = header.get("NAXIS") == 2 and _is_spspec((header.get("NAXIS2", 0),), file)
     return rows and "COEFF0" in header and "COEFF1" in header and _says_sdss(header)
+
+
+def _is_spspec(shape: tuple[int, ...], file: FitsFile) -> bool:
+    """Tell spSpec from spPlate, whose rows are fibres and whose next HDU is an image."""
+    low, high = SPSPEC_ROWS
+    return low <= shape[0] <= high and not file.is_image(1)
 
 
 def read_spspec(file: FitsFile, options: ReadOptions) -> Pixels:
@@ -106,10 +118,11 @@ def read_spspec(file: FitsFile, options: ReadOptions) -> Pixels:
     i is 10^(COEFF0 + COEFF1 i), i from 0. specutils 2.4 counts i from 1: 69 km/s too much.
     """
     rows, header = file.image(0, "spectrum, errors and mask"), file.header()
-    if rows.ndim != 2 or len(rows) < SPSPEC_ROWS:
+    if rows.ndim != 2 or not _is_spspec(rows.shape, file):
         raise FileProblem(
-            f"the image in HDU 0 must have {SPSPEC_ROWS} rows or more (spectrum, error and mask); "
-            f"got shape {rows.shape}; check the format of the file."
+            f"the image in HDU 0 must have {SPSPEC_ROWS[0]} to {SPSPEC_ROWS[1]} rows (spectrum, "
+            f"error and mask), and no image behind it; got shape {rows.shape}; check the format of "
+            "the file."
         )
     first, step = (required_number(header, 0, name) for name in ("COEFF0", "COEFF1"))
     is_star = number(header, "SPEC_CLN") in STARS
