@@ -317,7 +317,7 @@ def unnamed_columns(arrays: list[np.ndarray], options: ReadOptions) -> list[str]
         return ["flux", *rest[1:]]
     if is_axis and len(arrays) == 2:
         return ["wavelength", "flux"]
-    if is_axis and len(arrays) == 3 and _can_be_errors(*arrays[1:]):
+    if is_axis and len(arrays) == 3 and looks_like_errors(*arrays[1:]):
         options.note(
             FileAssumptionWarning,
             "its columns have no names and are taken for wavelength, flux and error; pass "
@@ -330,7 +330,8 @@ def unnamed_columns(arrays: list[np.ndarray], options: ReadOptions) -> list[str]
     )
 
 
-def _can_be_errors(flux: np.ndarray, error: np.ndarray) -> bool:
+def looks_like_errors(flux: np.ndarray, error: np.ndarray) -> bool:
+    """Tell whether numbers may be the errors of flux: positive, and smaller."""
     good = np.isfinite(flux) & np.isfinite(error)
     if not good.any() or (error[good] < 0).any():
         return False

@@ -7,8 +7,10 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 
+from spectragan.exceptions import FileAssumptionWarning
 from spectragan.spectra.formats.axes import header_axis, spectral_axis
 from spectragan.spectra.formats.columns import (
+    looks_like_errors,
     named_by_caller,
     note_unused,
     one_grid,
@@ -215,6 +217,12 @@ def _own_axis(file, key, flux, beside, options) -> tuple[u.Quantity, str | None,
         return _only_axis(axes, flux), medium, False
     if flux.ndim == 2 and not _says_spectra(header):
         raise _not_one_d(file, key, flux)
+    if flux.shape[:-1] == (2,) and not header.get("CTYPE2") and looks_like_errors(*flux):
+        options.note(
+            FileAssumptionWarning,
+            "its two rows are taken for two spectra, of which the second may be errors of the "
+            "first; write errors into an HDU ERR, or CTYPE2='SPECTRUM' if both are spectra",
+        )
     return header_axis(file, key, flux.shape[-1], options), medium, False
 
 

@@ -197,8 +197,8 @@ def _stem(name: str) -> str:
 
 def log_in_name(name: str) -> str:
     """Return the logarithm that the name of a column says, such as "log10" for "loglam"."""
-    match = LOGARITHMIC.match(name)
-    if match is None or not re.search(r"lam|wav|wl", name):
+    match = LOGARITHMIC.search(name)
+    if match is None or not re.search(r"lam|wav|wl|w$", name):
         return ""
     base = (match[1] or match[2]).replace("_", "")
     return "ln" if base in ("ln", "loge") else "log10"
@@ -232,5 +232,5 @@ def with_nan(values: np.ndarray, is_null: np.ndarray) -> np.ndarray:
 def bits_as_flags(values: np.ndarray, is_bits: bool) -> np.ndarray:
     """Return one value per pixel of a column that holds several bits, or an array of one value."""
     if values.ndim == 2 and is_bits:
-        return values.any(axis=1)
+        return np.asarray(values.any(axis=1))
     return values[:, 0] if values.ndim == 2 and values.shape[1] == 1 < len(values) else values

@@ -1,6 +1,7 @@
 """Text tables: ECSV, CSV and columns separated by blanks, with or without a heading."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import numpy as np
 from astropy.table import Table
 
 from spectragan.spectra.formats.columns import named_by_caller, unnamed_columns
-from spectragan.spectra.formats.fits_file import read_bytes
+from spectragan.spectra.formats.fits_file import read_bytes, word
+from spectragan.spectra.formats.generic import NAMES
+from spectragan.spectra.formats.media import header_medium
 from spectragan.spectra.formats.pixels import FileProblem, ReadOptions, first_line
 from spectragan.spectra.formats.roles import Column, find_role, with_nan
 
@@ -162,7 +165,20 @@ def _ecsv(lines: list[str]) -> dict[str, Column]:
         raise FileProblem("it has a heading but no values; check how it was written.")
     columns = dict(_ecsv_column(table[name]) for name in table.colnames)
     sampling = table.meta.get("sampling")
-    return columns | ({"sampling": Column(np.array([str(sampling)]))} if sampling else {})
+    columns |= {"sampling": Column(np.array([str(sampling)]))} if sampling else {}
+    return _with_header(columns, table.meta)
+
+
+def _with_header(columns: dict[str, Column], meta: dict[str, Any]) -> dict[str, Column]:
+    """Return columns with the name of the star and the medium that the header of an ECSV says."""
+    cards = {str(key).upper(): value for key, value in meta.items()}
+    name, medium = word(cards, *NAMES), header_medium(cards)
+    if name and find_role(columns, "identity") is None:
+        columns = columns | {"object": Column(np.array([name]))}
+    wave = find_role(columns, "wavelength")
+    if wave is None or medium is None or columns[wave].comment:
+        return columns
+    return columns | {wave: replace(columns[wave], comment=medium)}
 
 
 def _without_long_cells(line: str) -> str:
