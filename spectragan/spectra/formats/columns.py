@@ -196,7 +196,11 @@ def note_unused(columns: dict[str, Column], roles: dict[str, str], options: Read
     if len(shape) == 2 and shape[0] == shape[1]:
         lengths.discard(shape[-1:])  # in a square stack these may be one number per star
     used = {name for role, name in roles.items() if role != "snr"}  # read per star, not per pixel
-    unused = [n for n, c in columns.items() if n not in used and c.values.shape in lengths]
+    unused = [
+        n
+        for n, c in columns.items()
+        if n not in used and {c.values.shape, c.values.shape[: len(shape)]} & lengths
+    ]
     if unused:
         options.note(UnusedDataWarning, ", ".join(map(repr, unused[:8])))
 

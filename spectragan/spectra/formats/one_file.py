@@ -44,6 +44,8 @@ def read_file(options: ReadOptions, format_name: str | None) -> tuple[Spectra, i
 
 def _read(source: Any, kind: str, options: ReadOptions, name: str | None) -> tuple[Spectra, int]:
     chosen = _recognise(source, kind) if name is None else _asked_for(name, kind)
+    if name is not None:
+        _check_asked(source, kind, chosen)
     if not chosen.has_arms:
         _check_arm(options, chosen.name)
     try:
@@ -105,6 +107,18 @@ def _asked_for(name: str, kind: str) -> Format:
             "leave it out to recognise the file by its content."
         )
     return found
+
+
+def _check_asked(source: Any, kind: str, chosen: Format) -> None:
+    """Raise if a file is of another survey: its arrays would be taken for something else."""
+    if chosen.name == GENERAL[kind] or chosen.identify(source):
+        return
+    found = _recognise(source, kind)
+    if found.name not in (chosen.name, GENERAL[kind]):
+        raise FileProblem(
+            f"`format` must suit the content of the file, which is {found.name}; got "
+            f"{chosen.name!r}; leave it out, or pass format={GENERAL[kind]!r}."
+        )
 
 
 def content_kind(path: Path) -> str:

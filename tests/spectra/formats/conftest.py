@@ -199,6 +199,32 @@ def one_d(**cards):
     return fits.HDUList([primary(FLUX[0], **{k: v for k, v in given.items() if v is not None})])
 
 
+def plate() -> fits.HDUList:
+    cards = {"TELESCOP": "SDSS 2.5-M", "COEFF0": 3.6, "COEFF1": 1e-4}
+    fibres = np.tile(FLUX, (2, 1))
+    return fits.HDUList([primary(fibres, **cards), image(fibres)])
+
+
+def unequal_rows() -> fits.HDUList:
+    rows = np.array([FLUX[0], FLUX[0, 1:]], dtype=object)
+    columns = [fits.Column(n, "PD()", array=rows, unit="nm") for n in ("WAVE", "FLUX")]
+    return fits.HDUList([fits.PrimaryHDU(), fits.BinTableHDU.from_columns(columns)])
+
+
+def ascii_null() -> fits.HDUList:
+    columns = [
+        fits.Column("WAVE", "F9.3", array=5000.0 + np.arange(N), unit="Angstrom", ascii=True),
+        fits.Column("FLUX", "I9", array=np.arange(N), null="-1", ascii=True),
+    ]
+    return fits.HDUList([fits.PrimaryHDU(), fits.TableHDU.from_columns(columns)])
+
+
+def lamost_arms() -> fits.HDUList:
+    columns = {"FLUX": FLUX[0], "IVAR": ERROR[0] ** -2, "LOGLAM": LOGLAM}
+    arms = [table(n, **columns, ANDMASK=np.zeros(N, "i2")) for n in ("COADD_B", "COADD_R")]
+    return fits.HDUList([primary(TELESCOP="LAMOST"), *arms])
+
+
 def raw(hdul) -> bytes:
     buffer = BytesIO()
     hdul.writeto(buffer)

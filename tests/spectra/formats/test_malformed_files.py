@@ -71,8 +71,8 @@ WRONG_STRUCTURE = [
     Case("LAMOST without data", lambda m: no_lamost(m), "HDU 0 must be an image"),
     Case("DESI without targets", lambda m: m.without(m.desi("B"), 1), "got 0"),
     Case("mwm of models", lambda m: model_mwm(m), "must have a column 'flux'"),
-    Case("SDSS as apStar", lambda m: m.sdss(), "HDU 1 must be an image", {"format": "apStar"}),
-    Case("apStar as SDSS", lambda m: m.apstar(), "HDU 1 must be a table", {"format": "SDSS"}),
+    Case("SDSS as apStar", lambda m: m.sdss(), "which is SDSS", {"format": "apStar"}),
+    Case("apStar as SDSS", lambda m: m.apstar(), "which is apStar", {"format": "SDSS"}),
     Case(
         "CSV as apStar", lambda m: m.csv(*m.rows()), "must suit the content", {"format": "apStar"}
     ),
@@ -200,7 +200,144 @@ def axis_not_log(make) -> fits.HDUList:
     return make.changed(make.apstar(), make.header(1, CRVAL1=15100.8, CDELT1=0.2))
 
 
-FAILING = [*BAD_FILES, *WRONG_STRUCTURE, *WRONG_VALUES]
+AA, N = {"wavelength_unit": "AA"}, 40
+WAVE = 5000.0 + np.arange(N)
+ROLES = {"columns": {"wavelength": "wave", "flux": "flux", "error": "rel"}}
+GAIA, DC = {"format": "Gaia XP"}, {"DC-FLAG": 1}
+SHORT = {"wavelength": [5000.0, 5001.0] * u.AA}
+GOOD = (np.arange(N) < 15).astype("i4")
+LINEAR = {"CTYPE1": "LINEAR", "CRVAL1": 5000.0, "CDELT1": 1.0, "CUNIT1": "Angstrom"}
+SLIT = LINEAR | {"CTYPE1": "WAVE", "CTYPE2": "DEC--TAN"}
+RATIOS = np.stack([WAVE / 10, np.ones(N), np.full(N, 100.0)])
+ECSV = "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: wavelength, datatype: float64}\nwavelength\n"
+
+
+def short_errors(make) -> fits.HDUList:
+    return own(make, WAVE=np.stack([WAVE] * 2), FLUX=np.ones((2, N)), rel=np.ones((2, N, 2)))
+
+
+def with_sky(make) -> fits.HDUList:
+    hdul = make.apstar()
+    hdul.append(make.image(np.cumsum(np.abs(hdul[1].data)).reshape(hdul[1].data.shape)))
+    return hdul
+
+
+def coeffs(make) -> fits.HDUList:
+    return make.changed(make.lamost_dr5(), make.header(0, COEFF0=3.6, COEFF1=1e-4))
+
+
+def galah_sky(make) -> fits.HDUList:
+    hdul = make.galah()
+    return fits.HDUList([hdul[0], make.image(make.FLUX[0], "SKY")])
+
+
+def text(*lines: str) -> str:
+    return "\n".join(lines)
+
+
+def lines(*columns) -> str:
+    return text(*(" ".join(f"{x:.10g}" for x in row) for row in zip(*columns, strict=True)))
+
+
+def own(make, header=(), primary=(), **columns) -> fits.HDUList:
+    """Return a table of one's own, with a unit for the first column."""
+    table = make.table(header={"TUNIT1": "Angstrom", **dict(header)}, **columns)
+    return fits.HDUList([make.primary(**dict(primary)), table])
+
+
+def multispec(make, spec: str) -> fits.HDUList:
+    cards = {"CTYPE1": "MULTISPE", "WAT1_001": "units=angstroms", "WAT2_001": f'spec1 = "{spec}"'}
+    return fits.HDUList([make.primary(make.FLUX[:1], **cards)])
+
+
+def gaia(n: int, head: str = "") -> str:
+    cells = [f'"({", ".join([value] * n)})"' for value in ("2e-16", "1e-17")]
+    return text(f"source_id,flux,flux_error{head}", f"1,{','.join(cells)}")
+
+
+MORE_TEXTS = [
+    Case("numpy file", lambda m: b"\x93NUMPY\x01\x00v\x00" + bytes(99), "neither FITS nor text"),
+    Case("zip archive", lambda m: b"PK\x03\x04\x14\x00\x00\x00", "neither FITS nor text"),
+    Case("UTF-16", lambda m: "wavelength,flux\n5,1".encode("utf-16"), "neither FITS nor text"),
+    Case("zipped web page", lambda m: gzip.compress(b"<html>404</html>"), "it is a web page"),
+    Case("comments only", lambda m: text("# wavelength flux", "# 5000 1"), "are comments"),
+    Case("JSON", lambda m: '{"wavelength": [5, 6], "flux": [1, 2]}', "no values"),
+    Case("broken ECSV", lambda m: text("# %ECSV 1.0", "# ---", "# datatype: ["), "as a table"),
+    Case("ECSV without rows", lambda m: ECSV, "no values"),
+    Case("exponent without E", lambda m: text("5000 1.0-300", "5001 1.0-300"), "no names", AA),
+    Case("decimal commas", lambda m: text("5000,1;1,5", "5001,2;1,6"), "no names", AA),
+    Case("four columns", lambda m: lines(WAVE, WAVE, WAVE, WAVE), "4 columns have no names", AA),
+    Case("pixels counted", lambda m: lines(np.arange(N), WAVE), "counts pixels from 0", AA),
+    Case("third no error", lambda m: lines(WAVE, WAVE, 9e9 * WAVE), "no names", AA),
+    Case("flux before wave", lambda m: lines(m.FLUX[0], WAVE), "no names", AA),
+    Case("row of units", lambda m: m.csv("AA,Jy,Jy", *m.rows()), "must hold numbers"),
+    Case("number of rows first", lambda m: text("2", "5000 1", "5001 2"), "has 2 values", AA),
+    Case("title", lambda m: text("HD 1 spectrum", "5000 1", "5001 2"), "has 2 values", AA),
+    Case("bars", lambda m: text("wavelength|flux", "5000|1"), "columns such as", AA),
+    Case("quote not closed", lambda m: m.csv('"500,1,0.1', "501,2,0.1"), "hold numbers"),
+    Case("too many names", lambda m: lines(WAVE, WAVE), "at most 2", AA | {"columns": list("abc")}),
+    Case("column not there", lambda m: m.csv(*m.rows()), "got 'f1'", {"columns": {"flux": "f1"}}),
+    Case("logarithm of flux", lambda m: text("wavelength,log_flux", "5,1", "6,2"), "such as", AA),
+    Case("XP of 7 samples", lambda m: gaia(7), "343 samples", {"format": "Gaia XP"}),
+    Case("XP unequal", lambda m: gaia(7) + '\n2,"(1)","(1)"', "as many numbers", GAIA),
+    Case("XP without errors", lambda m: text("source_id,flux", "1,2"), "'flux_error'", GAIA),
+]
+MORE_FILES = [
+    Case("flux in mag", lambda m: own(m, {"TUNIT2": "mag"}, WAVE=WAVE, FLUX=WAVE), "be linear"),
+    Case("complex flux", lambda m: own(m, WAVE=WAVE, FLUX=WAVE + 1j), "must hold real numbers"),
+    Case("null in an ASCII table", lambda m: m.ascii_null(), "must have no TNULL"),
+    Case("rows of other lengths", lambda m: m.unequal_rows(), "must hold numbers"),
+    Case("table without rows", lambda m: own(m, WAVE=WAVE[:0], FLUX=WAVE[:0]), "got no data"),
+    Case("ln under DC-FLAG", lambda m: m.one_d(CRVAL1=8.3, CDELT1=1e-4, **DC), "its logarithms"),
+    Case("ln called log10", lambda m: m.one_d(CRVAL1=8.3, CUNIT1="log10(A)"), "its logarithms"),
+    Case("ln of nm", lambda m: m.one_d(CRVAL1=6.0, CDELT1=1e-4, CUNIT1="nm"), "like logarithms"),
+    Case("log10 unsaid", lambda m: m.one_d(CRVAL1=3.6, CDELT1=1e-4), "look like logarithms"),
+    Case("loglam of nm", lambda m: own(m, loglam=m.LOGLAM - 1, flux=WAVE), "its logarithms"),
+    Case("um called AA", lambda m: m.one_d(CRVAL1=0.5, CDELT1=1e-4), "must be possible ones"),
+    Case("AA called um", lambda m: m.one_d(CUNIT1="um"), "must be possible ones"),
+    Case("air in the ultraviolet", lambda m: m.one_d(CRVAL1=1500.0, CTYPE1="AWAV"), "in air must"),
+    Case("CRPIX1 a word", lambda m: m.one_d(CRPIX1="first"), "must have CRPIX1, a number"),
+    Case("axis in pixels", lambda m: m.one_d(CTYPE1="PIXEL"), "must be a spectral one"),
+    Case("axis table missing", lambda m: m.one_d(CTYPE1="WAVE-TAB"), "can't be computed"),
+    Case("contradiction", lambda m: m.one_d(VACUUM=True), "what the file says", {"medium": "air"}),
+    Case("another length", lambda m: fits.HDUList([m.primary(WAVE)]), "must have CRVAL1", SHORT),
+    Case(
+        "grid elsewhere",
+        lambda m: m.one_d(),
+        "must reach the grid",
+        {"grid": [9e3, 9e3 + 1] * u.AA},
+    ),
+    Case(
+        "most pixels bad", lambda m: own(m, WAVE=WAVE, FLUX=WAVE, MASK=1 - GOOD), "pass mask='good'"
+    ),
+    Case("only fill left", lambda m: own(m, WAVE=WAVE, FLUX=WAVE * GOOD, MASK=GOOD), "mask='good'"),
+    Case(
+        "relative errors short", lambda m: short_errors(m), "must be numbers, one for each", ROLES
+    ),
+    Case("plate of fibres", lambda m: m.plate(), "must be 1-D"),
+    Case("plate as spSpec", lambda m: m.plate(), "must have 4 to 6 rows", {"format": "spSpec"}),
+    Case("apStar as aspcapStar", lambda m: m.apstar(), "which is apStar", {"format": "aspcapStar"}),
+    Case("apStar as apVisit", lambda m: with_sky(m), "which is apStar", {"format": "apVisit"}),
+    Case("LAMOST as spSpec", lambda m: coeffs(m), "which is LAMOST", {"format": "spSpec"}),
+    Case("two arms of LAMOST", lambda m: m.lamost_arms(), "pass arm='b' or arm='r'"),
+    Case("no such arm of LAMOST", lambda m: m.lamost_arms(), "got 'z'", {"arm": "z"}),
+    Case("no such arm of DESI", lambda m: m.desi(), "got 'x'", {"arm": "x"}),
+    Case("no such arm of mwm", lambda m: m.mwm(1, 1), "got 'z'", {"arm": "z"}),
+    Case("arm of low resolution", lambda m: m.lamost_dr5(), "must be None", {"arm": "b"}),
+    Case("orders", lambda m: multispec(m, '1 1 2 0 1. 9 0. 1. 1." spec2 = "'), "in full"),
+    Case("multispec in pixels", lambda m: multispec(m, "1 1 -1 1. 1. 40 0. 1. 1."), "calibrated"),
+    Case("multispec cut", lambda m: multispec(m, "1 1 0 5000."), "must describe the axis in full"),
+    Case("stack without axis", lambda m: fits.HDUList([m.primary(m.FLUX, **LINEAR)]), "be 1-D"),
+    Case("frame of a slit", lambda m: fits.HDUList([m.primary(m.FLUX, **SLIT)]), "be 1-D"),
+    Case(
+        "third row no error", lambda m: fits.HDUList([m.primary(RATIOS, XUNITS="nm")]), "no names"
+    ),
+    Case("loader fails", lambda m: m.one_d(), "of specutils fails", {"format": "JWST x1d"}),
+    Case("GALAH named otherwise", lambda m: galah_sky(m), "named for relative errors"),
+]
+
+
+FAILING = [*BAD_FILES, *WRONG_STRUCTURE, *WRONG_VALUES, *MORE_TEXTS, *MORE_FILES]
 
 
 def place(case: Case, make, write, tmp_path):
@@ -231,5 +368,5 @@ def test_a_bad_file_gives_one_sentence(case, make, write, tmp_path):
 
 
 def test_there_are_enough_bad_files():
-    assert len(FAILING) >= 60
+    assert len(FAILING) >= 120
     assert len({case.name for case in FAILING}) == len(FAILING)

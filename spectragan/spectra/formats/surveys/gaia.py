@@ -21,6 +21,7 @@ from spectragan.spectra.formats.roles import Column, find_role
 from spectragan.spectra.formats.units import flux_unit, parse_unit
 
 GRID = np.arange(336, 1021, 2) * u.nm
+RANGE = (300, 1100)  # nm; what BP and RP see
 UNIT = u.W / (u.m**2 * u.nm)
 # In UNIT, some hundred times Sirius: flux above this is in another unit, or normalised.
 BRIGHTEST = 1e-8
@@ -100,7 +101,7 @@ def _axis(columns: dict[str, Column], n_samples: int, options: ReadOptions) -> u
         return spectral_axis(values if values.ndim == 1 else values[0], said, options)
     sampling = _sampling(columns, options.path)
     if sampling is not None and len(sampling) == n_samples:
-        return sampling * GRID.unit
+        return _in_range(sampling) * GRID.unit
     if options.wavelength is not None and len(options.wavelength) == n_samples:
         return options.wavelength
     if sampling is not None or n_samples != len(GRID):
@@ -109,6 +110,16 @@ def _axis(columns: dict[str, Column], n_samples: int, options: ReadOptions) -> u
             "samples; put GaiaXPy's file of the sampling beside it, or pass `wavelength`."
         )
     return GRID
+
+
+def _in_range(sampling: np.ndarray) -> np.ndarray:
+    """Return wavelengths in nm; GaiaXPy writes pseudo-wavelengths for spectra in counts, too."""
+    if sampling.size and not (RANGE[0] <= sampling.min() and sampling.max() <= RANGE[1]):
+        raise FileProblem(
+            f"its sampling must be wavelengths from {RANGE[0]} to {RANGE[1]} nm; got "
+            f"{sampling.min():.6g} to {sampling.max():.6g}; calibrate the spectra with GaiaXPy."
+        )
+    return sampling
 
 
 def _sampling(columns: dict[str, Column], path: Path) -> np.ndarray | None:

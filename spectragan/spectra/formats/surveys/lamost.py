@@ -12,6 +12,7 @@ import numpy as np
 
 from spectragan.spectra.doppler import redshift_velocity
 from spectragan.spectra.formats.fits_file import FitsFile, number, word
+from spectragan.spectra.formats.media import header_medium
 from spectragan.spectra.formats.pixels import NO_VELOCITY, FileProblem, Pixels, ReadOptions
 
 # The rows of the image up to DR7, and the columns of the table since DR8.
@@ -41,7 +42,7 @@ def read_lamost(file: FitsFile, options: ReadOptions) -> Pixels:
         wavelength.astype(float) * u.AA,
         ivar=ivar,
         bad=mask != 0,
-        medium="vacuum",
+        medium=header_medium(header) or "vacuum",
         ids=[word(header, "OBSID", "DESIG") or options.stem],
         snr=[number(header, "SNRG", "SNRR", "SNRI")],
         rv=[_velocity(header)],
