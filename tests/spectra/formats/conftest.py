@@ -225,9 +225,9 @@ def lamost_arms() -> fits.HDUList:
     return fits.HDUList([primary(TELESCOP="LAMOST"), *arms])
 
 
-def raw(hdul) -> bytes:
+def raw(hdul, checksum: bool = False) -> bytes:
     buffer = BytesIO()
-    hdul.writeto(buffer)
+    hdul.writeto(buffer, checksum=checksum)
     return buffer.getvalue()
 
 

@@ -69,6 +69,34 @@ def gaia(m) -> fits.HDUList:
     return fits.HDUList([m.primary(), table])
 
 
+def bands(m) -> fits.HDUList:
+    names = {"BANDID1": "spectrum - background", "BANDID2": "sigma - background"}
+    data = np.stack([m.FLUX[0], m.ERROR[0]])[:, None]
+    axis = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CRPIX1": 1.0, "CUNIT1": "Angstrom"}
+    return fits.HDUList([m.primary(data, **names, **axis)])
+
+
+def eso(m) -> fits.HDUList:
+    words = {"HDUCLASS": "ESO", "HDUCLAS2": "ERROR", "HDUCLAS3": "MSE"}
+    axis = {"CRVAL1": 5000.0, "CDELT1": 1.0, "CRPIX1": 1.0, "CUNIT1": "Angstrom"}
+    return fits.HDUList(
+        [m.primary(), m.image(m.FLUX[0], "DATA", **axis), m.image(m.ERROR[0] ** 2, "STAT", **words)]
+    )
+
+
+def compressed(m) -> fits.HDUList:
+    flux = fits.CompImageHDU(m.FLUX, name="FLUX", compression_type="GZIP_1", quantize_level=0)
+    return fits.HDUList([m.primary(), flux, stack(m)[2]])
+
+
+def ascii_table(m) -> fits.HDUList:
+    columns = [
+        fits.Column("WAVE", "F10.4", array=5000.0 + np.arange(m.N), unit="Angstrom", ascii=True),
+        fits.Column("FLUX", "E16.8", array=m.FLUX[0], ascii=True),
+    ]
+    return fits.HDUList([m.primary(), fits.TableHDU.from_columns(columns)])
+
+
 LAYOUTS = {
     "apStar": lambda m: m.apstar(),
     "aspcapStar": lambda m: m.aspcapstar(),
@@ -88,9 +116,17 @@ LAYOUTS = {
     "stack": stack,
     "rows": rows,
     "multispec": multispec,
+    "bands": bands,
+    "ESO image": eso,
+    "compressed": compressed,
+    "ASCII table": ascii_table,
     "table": lambda m: m.simple(error=[0.1, 0.1, 0.1]),
 }
+XP = 'source_id,flux,flux_error\n1,"({})","({})"\n'.format(
+    ", ".join(["2e-16"] * 343), ", ".join(["1e-17"] * 343)
+)
 TEXTS = {
+    "Gaia XP": XP,
     "CSV": "wavelength [nm],flux,error\n500,1,0.1\n501,2,0.1\n502,3,0.1\n",
     "quoted CSV": 'wavelength [nm],flux\n"500","1"\n"501","2"\n',
     "blanks": "500.0 1.0 0.1\n501.0 2.0 0.1\n502.0 3.0 0.1\n",
@@ -135,10 +171,8 @@ def same(a, b) -> bool:
 @given(data=st.data())
 def test_a_flipped_byte_of_data_gives_another_value(make, tmp_path, layout, data):
     """Every HDU has a checksum of its data; a flip is refused, or in what isn't read."""
-    hdul = LAYOUTS[layout](make)
-    for hdu in hdul:
-        hdu.add_datasum()
-    content = bytearray(make.raw(hdul))
+    # Summed while it is written: astropy 8 sums an ASCII table wrongly before.
+    content = bytearray(make.raw(LAYOUTS[layout](make), checksum=True))
     path = tmp_path / "file.fits"
     path.write_bytes(content)
     good = read_spectra_quietly(path)
