@@ -1,6 +1,7 @@
 """Tables with a column for wavelength and one for flux: a pixel per row, or a spectrum per row."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import astropy.units as u
@@ -88,6 +89,7 @@ def read_columns(
         Name of the star in the header.
     """
     roles = assign(columns, options)
+    columns = _spectra_in_rows(columns, roles)
     flux, wave = columns[roles["flux"]], roles.get("wavelength")
     unit = flux_unit(flux.unit, options)
     overruled = flux.unit if options.flux_unit else None
@@ -107,6 +109,17 @@ def read_columns(
         snr=_per_row(columns, roles, "snr"),
         **errors,
     )
+
+
+def _spectra_in_rows(columns: dict[str, Column], roles: dict[str, str]) -> dict[str, Column]:
+    """Return columns with a spectrum per row; with a wavelength in each row, rows are pixels."""
+    shape, wave = columns[roles["flux"]].values.shape, roles.get("wavelength")
+    if wave is None or len(shape) != 2 or columns[wave].values.shape != shape[:1]:
+        return columns
+    return {
+        name: replace(column, values=column.values.T) if column.values.shape == shape else column
+        for name, column in columns.items()
+    }
 
 
 def _axis(column: Column, name: str, options: ReadOptions) -> u.Quantity:

@@ -18,8 +18,8 @@ FLAG = re.compile(
 MEDIA = {"AIR": "air", "VAC": "vacuum"}
 OTHER = {"air": "vacuum", "vacuum": "air"}
 TRUE, FALSE = {"true", "t", "1", "1.0", "yes"}, {"false", "f", "0", "0.0", "no"}
-# Cards of the axis, whose comments may say it.
-COMMENTED = ("CTYPE1", "CUNIT1", "CRVAL1", "CDELT1", "CD1_1", "COEFF0")
+# Cards of the axis, whose comments may say it; that of CTYPE1='WAVE' is written by programs.
+COMMENTED = ("CUNIT1", "CRVAL1", "CDELT1", "CD1_1", "COEFF0")
 
 
 def header_flag(header: Any, name: str) -> bool | None:

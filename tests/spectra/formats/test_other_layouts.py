@@ -288,3 +288,13 @@ def test_columns_of_one_value_per_row_are_columns(write):
     columns = {"WAVE": WAVE, "FLUX": FLUX[:, None], "ERR": ERROR[:, None]}
     s = read_spectra(write(hdus(table({"TUNIT1": "Angstrom"}, **columns))))
     np.testing.assert_allclose(s.std[0], ERROR)
+
+
+@pytest.mark.parametrize("n", [2, N])
+def test_a_table_with_a_wavelength_per_row_holds_spectra_in_its_columns(write, n):
+    """As specutils writes stacks; also where there are as many spectra as pixels."""
+    flux = FLUX[:, None] * np.arange(1, n + 1)
+    columns = {"WAVE": WAVE, "FLUX": flux, "ERR": 0.1 * flux}
+    s = read_spectra(write(hdus(table({"TUNIT1": "Angstrom"}, **columns))))
+    np.testing.assert_allclose(s.flux, flux.T)
+    np.testing.assert_allclose(s.std, 0.1 * flux.T)
