@@ -339,6 +339,16 @@ def has_bits(mask: np.ndarray, bits: Sequence[int]) -> np.ndarray:
     return (array.astype(np.int64) & sum(1 << bit for bit in bits)) != 0
 
 
+def choose_arm(arms: Sequence[str], arm: str | None) -> str:
+    """Return which part of a file that holds several grids is asked for, of those that it has."""
+    wanted = arms[0] if arm is None else arm.lower()
+    if wanted not in arms or (arm is None and len(arms) > 1):
+        choices = " or ".join(f"arm={name!r}" for name in arms)
+        got = "none, for arms on different grids" if arm is None else repr(arm)
+        raise FileProblem(f"`arm` must be one that the file has; got {got}; pass {choices}.")
+    return wanted
+
+
 def log_axis(first: float, step: float, n_pixels: int, crpix: float = 1.0) -> u.Quantity:
     """Return wavelengths of an axis that is linear in log10 of Angstrom."""
     with np.errstate(over="ignore"):

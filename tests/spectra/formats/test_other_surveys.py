@@ -54,7 +54,7 @@ def test_desi_with_one_arm_needs_no_choice(make, write):
 
 def test_desi_asks_for_an_arm(make, write):
     path = write(make.desi())
-    with pytest.raises(SpectrumFileError, match="pass one of arm='b', arm='r', arm='z'"):
+    with pytest.raises(SpectrumFileError, match="pass arm='b' or arm='r' or arm='z'"):
         read_spectra(path)
     with pytest.raises(SpectrumFileError, match="got 'boss'"):
         read_spectra(path, arm="boss")

@@ -11,7 +11,13 @@ import numpy as np
 
 from spectragan.exceptions import FileAssumptionWarning
 from spectragan.spectra.formats.fits_file import FitsFile, check_whole
-from spectragan.spectra.formats.pixels import FLUX_1E17, FileProblem, Pixels, ReadOptions
+from spectragan.spectra.formats.pixels import (
+    FLUX_1E17,
+    FileProblem,
+    Pixels,
+    ReadOptions,
+    choose_arm,
+)
 
 # Tables with a target in each row; coadds of coadds have only the second.
 FIBERMAPS = ("FIBERMAP", "COADD_FIBERMAP")
@@ -30,7 +36,10 @@ def _arms(file: FitsFile) -> list[str]:
 
 def read_desi(file: FitsFile, options: ReadOptions) -> Pixels:
     """Return all targets in one arm; any bit of the mask means bad (MASK != 0)."""
-    arm = _choose(_arms(file), options.arm).upper()
+    arms = _arms(file)
+    if not arms:
+        raise FileProblem("it must have an HDU such as B_FLUX; got none; check its format.")
+    arm = choose_arm(arms, options.arm).upper()
     flux, ivar = (
         file.image(f"{arm}_{name}", what) for name, what in (("FLUX", "flux"), ("IVAR", "ivar"))
     )
@@ -64,14 +73,3 @@ def read_desi(file: FitsFile, options: ReadOptions) -> Pixels:
         ids=[str(target) for target in targets],
         snr=file.numbers("SCORES", *snr),
     )
-
-
-def _choose(arms: list[str], arm: str | None) -> str:
-    if not arms:
-        raise FileProblem("it must have an HDU such as B_FLUX; got none; check its format.")
-    wanted = arm.lower() if arm is not None else arms[0]
-    if wanted not in arms or (arm is None and len(arms) > 1):
-        choices = ", ".join(f"arm={name!r}" for name in arms)
-        got = "none, for arms on different grids" if arm is None else repr(arm)
-        raise FileProblem(f"`arm` must be one that the file has; got {got}; pass one of {choices}.")
-    return wanted

@@ -13,7 +13,13 @@ import numpy as np
 from spectragan.spectra.doppler import redshift_velocity
 from spectragan.spectra.formats.fits_file import FitsFile, number, word
 from spectragan.spectra.formats.media import header_medium
-from spectragan.spectra.formats.pixels import NO_VELOCITY, FileProblem, Pixels, ReadOptions
+from spectragan.spectra.formats.pixels import (
+    NO_VELOCITY,
+    FileProblem,
+    Pixels,
+    ReadOptions,
+    choose_arm,
+)
 
 # The rows of the image up to DR7, and the columns of the table since DR8.
 COLUMNS = ("FLUX", "IVAR", "WAVELENGTH", "ANDMASK", "ORMASK")
@@ -34,7 +40,8 @@ def read_lamost(file: FitsFile, options: ReadOptions) -> Pixels:
             f"`arm` must be None for a file of low resolution, which has no arms; got "
             f"{options.arm!r}; leave it out."
         )
-    rows = _table_rows(file, _choose(arms, options.arm) if arms else 1) or _image_rows(file)
+    key = arms[choose_arm(list(arms), options.arm)] if arms else 1
+    rows = _table_rows(file, key) or _image_rows(file)
     flux, ivar, wavelength, mask = rows
     header = file.header()
     return Pixels(
@@ -47,15 +54,6 @@ def read_lamost(file: FitsFile, options: ReadOptions) -> Pixels:
         snr=[number(header, "SNRG", "SNRR", "SNRI")],
         rv=[_velocity(header)],
     )
-
-
-def _choose(arms: dict[str, str], arm: str | None) -> str:
-    wanted = arm.lower() if arm is not None else next(iter(arms))
-    if wanted not in arms or (arm is None and len(arms) > 1):
-        choices = " or ".join(f"arm={name!r}" for name in arms)
-        got = "none, for arms on different grids" if arm is None else repr(arm)
-        raise FileProblem(f"`arm` must be one that the file has; got {got}; pass {choices}.")
-    return arms[wanted]
 
 
 def _table_rows(file: FitsFile, key: int | str) -> list[np.ndarray] | None:

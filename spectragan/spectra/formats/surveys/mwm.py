@@ -15,6 +15,7 @@ from spectragan.spectra.formats.pixels import (
     FileProblem,
     Pixels,
     ReadOptions,
+    choose_arm,
     has_bits,
     log_axis,
 )
@@ -67,14 +68,7 @@ def _instrument(file: FitsFile, key: int) -> str:
 def _choose(instruments: dict[int, str], arm: str | None) -> list[int]:
     if not instruments:
         raise FileProblem("it holds no spectrum, all of its tables are empty; leave it out.")
-    names = sorted(set(instruments.values()))
-    wanted = arm.lower() if arm is not None else names[0]
-    if wanted not in names or (arm is None and len(names) > 1):
-        choices = " or ".join(f"arm={name!r}" for name in names)
-        got = "two grids" if arm is None else repr(arm)
-        raise FileProblem(
-            f"`arm` must be an instrument that the file has spectra of; got {got}; pass {choices}."
-        )
+    wanted = choose_arm(sorted(set(instruments.values())), arm)
     return [key for key, name in instruments.items() if name == wanted]
 
 
