@@ -293,7 +293,7 @@ def _looks_like_logarithms(axis: u.Quantity, values: np.ndarray) -> bool:
     with np.errstate(all="ignore"):
         undone = (10.0**axis.value * axis.unit, np.exp(axis.value) * axis.unit)
     is_tiny, is_log = bool(step < TINY_STEP), any(map(is_optical, undone))
-    return is_tiny or is_log if values.max() < SHORTEST else is_tiny and is_log
+    return is_tiny or is_log if values.max() < SHORTEST else is_log and step < 10 * TINY_STEP
 
 
 def row_meta(

@@ -149,7 +149,7 @@ def _commented_heading(lines: list[str], delimiter: str | None, width: int) -> l
 
 def split_unit(heading: str) -> tuple[str, str | None]:
     """Return name and unit of a heading such as "Wavelength [nm]" or "flux (Jy)"."""
-    match = re.fullmatch(r"(.+?)\s*[\[(]([^\[\]]*)[\])]", heading.strip())
+    match = re.fullmatch(r"(.+?)\s*[\[(]([^\[\]]*|\[[^\[\]]*\])[\])]", heading.strip())
     return (match[1].lower(), match[2]) if match else (heading.strip().lower(), None)
 
 

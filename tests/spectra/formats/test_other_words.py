@@ -281,6 +281,7 @@ WRONG_BASES = {
     "ln called log10": {"CRVAL1": 8.3, "CDELT1": 1e-4, "CUNIT1": "log10(Angstrom)"},
     "log10 called ln": {"CRVAL1": 3.6, "CDELT1": 1e-4, "CUNIT1": "ln(Angstrom)"},
     "ln of nm": {"CRVAL1": 6.0, "CDELT1": 1e-4, "CUNIT1": "nm"},
+    "ln of nm, wide steps": {"CRVAL1": 6.0, "CDELT1": 1e-3, "CUNIT1": "nm"},
     "log10 of nm": {"CRVAL1": 2.6, "CDELT1": 1e-4, "CUNIT1": "nm"},
 }
 
