@@ -16,20 +16,23 @@ from spectragan.spectra.formats.fits_file import FitsFile, check_whole, word
 from spectragan.spectra.formats.images import chosen_image, has_axes, hdu_name, read_image
 from spectragan.spectra.formats.media import header_medium
 from spectragan.spectra.formats.pixels import FileProblem, Pixels, ReadOptions
-from spectragan.spectra.formats.roles import ROLES, Column, bits_as_flags, find_role, with_nan
+from spectragan.spectra.formats.roles import (
+    ROLES,
+    Column,
+    bits_as_flags,
+    find_role,
+    is_beside_flux,
+    with_nan,
+)
 
 # Names of image HDUs, beside those of columns.
 FLUX_HDUS = [*ROLES["flux"].names, "sci", "data", "spec"]
 # Names of HDUs beside the flux that are no further spectra of the star.
-BESIDE = {
-    *(name for role, rule in ROLES.items() if role != "flux" for name in rule.names),
-    *("sky", "skyflux", "sky_flux", "background", "continuum", "cont", "model", "fit", "lines"),
-    *("telluric", "response", "resolution", "lsf", "exposure", "snr", "weight", "quality"),
-}
+BESIDE = {"cont", "fit", "lines", "response", "exposure", "snr", "sn", "weight", "weights"}
 # Cards with the name of a star, in headers of surveys and of people.
 NAMES = (
     *("OBJECT", "TARGNAME", "TARGET", "ESO OBS TARG NAME"),
-    *(name.upper() for name in ROLES["identity"].names),
+    *(n.upper() for n in ROLES["identity"].names if n not in ("source", "label", "uid")),
     *("TARG_ID", "TARGNAM", "SPECID", "GAIADR3", "OBJ_NAME", "TICID", "KEPLERID"),
 )
 
@@ -108,13 +111,20 @@ def _flux_images(file: FitsFile) -> list[int]:
     named = [i for i in images if hdu_name(file, i) in FLUX_HDUS]
     if named or 0 not in images:
         return named
-    rest = [i for i in images[1:] if "CRVAL1" in file.header(i) and hdu_name(file, i) not in BESIDE]
+    rest = [i for i in images[1:] if "CRVAL1" in file.header(i) and not _is_beside(file, i)]
     return [0, *rest]
+
+
+def _is_beside(file: FitsFile, key: int) -> bool:
+    """Tell whether an HDU says that it is no further spectrum: by its name, or as ESO has it."""
+    said = str(file.header(key).get("HDUCLAS2", "")).strip()
+    name = hdu_name(file, key)
+    return said in ("ERROR", "QUALITY") or name in BESIDE or is_beside_flux(name)
 
 
 def _most_telling(file: FitsFile, keys: list[int]) -> list[int]:
     """Return the HDUs that are named like flux, else those with an axis, else all of them."""
-    spectra = [key for key in keys if hdu_name(file, key) not in BESIDE] or keys
+    spectra = [key for key in keys if not _is_beside(file, key)] or keys
     named = [key for key in spectra if hdu_name(file, key) in FLUX_HDUS]
     return named or [key for key in spectra if "CRVAL1" in file.header(key)] or spectra
 

@@ -72,7 +72,7 @@ ROLES = {
             *("spectrum", "normalized_flux", "normalised_flux", "norm_flux", "flux_norm"),
         ),
         r"flux|^spec$|^f_?(lam|nu)",
-        f"err|sig|unc|std|var|^e_|^d_|^d?flux_?d|_s?[de]$|flag|mask|qual|ratio|sum|corr|{BESIDE}",
+        f"err|sig|unc|std|var|^e_|^d_|^d_?flux|^delta|_s?[de]$|fluxs?[de]$|flag|mask|qual|ratio|sum|corr|{BESIDE}",
     ),
     "ivar": Role(
         r"(?!)",
@@ -152,9 +152,10 @@ def find_role(columns: dict[str, Column], role: str, beside: str | None = None) 
         return said[0]
     per_row = role in ("identity", "snr")
     flux = None if beside is None or per_row else columns[beside].values
-    ranked = []
+    ranked, others = [], set() if beside is None or per_row else _stems_of_flux(columns, beside)
     for order, (name, column) in enumerate(columns.items()):
-        rank = None if name == beside else _rank(rule, name, column)
+        is_other = name == beside or _stem(name) in others
+        rank = None if is_other else _rank(rule, name, column)
         if rank is None or not (flux is None or _may_be_of(flux, column.values, rank[0])):
             continue
         alike = beside is None or _stem(name) == _stem(beside)
@@ -162,6 +163,19 @@ def find_role(columns: dict[str, Column], role: str, beside: str | None = None) 
     ranked.sort()
     unclear = role in ("wavelength", "flux") and len(ranked) > 1 and ranked[0][0] == _BY_PATTERN
     return ranked[0][-1] if ranked and not unclear else None
+
+
+def _stems_of_flux(columns: dict[str, Column], beside: str) -> set[str]:
+    """Return what is in the names of further columns of flux, and so of their errors."""
+    flux = (n for n, c in columns.items() if n != beside and _rank(ROLES["flux"], n, c))
+    return {_stem(name) for name in flux} - {_stem(beside), ""}
+
+
+def is_beside_flux(name: str) -> bool:
+    """Tell whether the name of an image says that it is no flux, but what is beside it."""
+    rules = [rule for role, rule in ROLES.items() if role not in ("flux", "identity", "snr")]
+    named = any(name in rule.names or re.search(rule.pattern, name) for rule in rules)
+    return named or bool(re.search(ROLES["flux"].excluded, name))
 
 
 _BY_UCD, _BY_NAME, _BY_PATTERN = range(3)

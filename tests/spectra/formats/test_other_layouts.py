@@ -298,3 +298,29 @@ def test_a_table_with_a_wavelength_per_row_holds_spectra_in_its_columns(write, n
     s = read_spectra(write(hdus(table({"TUNIT1": "Angstrom"}, **columns))))
     np.testing.assert_allclose(s.flux, flux.T)
     np.testing.assert_allclose(s.std, 0.1 * flux.T)
+
+
+NAMES_OF_IMAGES = {
+    **dict.fromkeys(("ERR_FLUX", "SIGMA_FLUX", "NOISE_SPEC", "RMS", "dflux"), ERROR),
+    **dict.fromkeys(("FLUX_IVAR", "IVAR_FLUX"), ERROR**-2),
+}
+
+
+@pytest.mark.parametrize("name", NAMES_OF_IMAGES)
+def test_images_of_errors_with_an_axis_are_no_further_spectra(make, write, name):
+    masks = make.image(BAD, "BAD_PIXEL_MASK", **AXIS)
+    errors = make.image(NAMES_OF_IMAGES[name], name, **AXIS)
+    s = read_spectra(write(fits.HDUList([make.primary(FLUX, **AXIS), errors, masks])))
+    np.testing.assert_allclose(s.std[0, 4:], ERROR[4:])
+    assert masked_pixels(s) == [3]
+
+
+@pytest.mark.parametrize("other", ["FLUX_REDUCED", "NORM_FLUX"])
+def test_errors_of_another_column_of_flux_are_not_taken(write, other):
+    """Those of the normalised flux would make the flux in counts look hundreds of times better."""
+    error = {"FLUX_REDUCED": "ERR_REDUCED", "NORM_FLUX": "ERR_NORM"}[other]
+    columns = {"WAVE": WAVE, "FLUX": 100 * FLUX, other: FLUX, error: ERROR}
+    with pytest.warns(UnusedDataWarning, match=f"'{other.lower()}', '{error.lower()}'"):
+        s = read_spectra(write(hdus(table({"TUNIT1": "Angstrom"}, **columns))))
+    np.testing.assert_allclose(s.flux[0], 100 * FLUX)
+    assert s.noise.tolist() == ["unknown"]
