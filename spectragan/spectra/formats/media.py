@@ -53,8 +53,13 @@ def _medium(header: Any) -> str | None:
         if flag is not None and is_set is not None:
             medium = MEDIA[next(word for word in flag.groups() if word)]
             return medium if is_set else OTHER[medium]
-    comments = getattr(header, "comments", {})
-    return medium_in(" ".join(comments[name] for name in COMMENTED if comments and name in header))
+    return medium_in(" ".join(_comment(header, name) for name in COMMENTED if name in header))
+
+
+def _comment(header: Any, name: str) -> str:
+    if hasattr(header, "comment"):
+        return str(header.comment(name))
+    return str(header.comments[name]) if hasattr(header, "comments") else ""
 
 
 def named_medium(name: str, others: Any) -> str | None:

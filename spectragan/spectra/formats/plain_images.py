@@ -39,11 +39,6 @@ def _value(card: bytes) -> Any:
     return word[1].decode().rstrip() if word is not None else fits.Card.fromstring(card).value
 
 
-def _comment(card: bytes) -> str:
-    text = card[10:].decode("ascii", "replace")
-    return (re.sub(r"'[^']*'", "", text).partition("/")[2]).strip()
-
-
 class PlainHeader(Mapping[str, Any]):
     """The cards of one header, read as they are asked for."""
 
@@ -62,10 +57,10 @@ class PlainHeader(Mapping[str, Any]):
     def __iter__(self) -> Iterator[str]:
         return (name.decode("ascii", "replace").strip() for name in self._cards)
 
-    @property
-    def comments(self) -> dict[str, str]:
-        """What is behind the values of the cards, by their names."""
-        return {name: _comment(card) for name, card in zip(self, self._cards.values(), strict=True)}
+    def comment(self, name: str) -> str:
+        """Return what is behind the value of a card."""
+        text = self._cards[name.encode().ljust(8)][10:].decode("ascii", "replace")
+        return re.sub(r"'[^']*'", "", text).partition("/")[2].strip()
 
     def __len__(self) -> int:
         return len(self._cards)
