@@ -253,6 +253,9 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
     If all spectra of the fit were divided by their own median, so are the emulated ones: which
     pixel is the median jumps with the labels, and no smooth function follows that.
 
+    If their fluxes span a factor of three or more, each is learned on its own scale, and the
+    logarithm of that scale as the first coefficient: cold stars come out as well as hot ones.
+
     References
     ----------
     .. [1] Rasmussen, C. E. and Williams, C. K. I. 2006, Gaussian Processes for Machine Learning,

@@ -10,9 +10,10 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
 
-from spectragan.emulator.compression import CompressedSpectra, compress
+from spectragan.emulator.compression import CompressedSpectra, compress, find_levels
 from spectragan.emulator.kernels import learn_kernels, solve_kernel_head
 from spectragan.emulator.network import EmulatorNetwork
+from spectragan.training.adam import Adam
 from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
 from spectragan.training.inference import map_padded
 from spectragan.training.progress import EpochProgress
@@ -89,7 +90,7 @@ def make_emulator_net(module: EmulatorNetwork, settings: TrunkSettings) -> Emula
     horizon = max(1, settings.max_epochs)
     net = EmulatorNet(
         module,
-        optimizer=torch.optim.Adam,
+        optimizer=Adam,
         lr=settings.learning_rate,
         max_epochs=settings.max_epochs,
         batch_size=settings.batch_size,
@@ -229,21 +230,27 @@ def fit_emulator(
     unit_median = has_unit_median(flux, good)
     if unit_median:  # learn spectra on a scale that is a smooth function of the labels
         flux = flux / flux.mean(1, keepdims=True)
+    levels = find_levels(flux, variance, good)
+    if levels is not None:
+        flux, variance = flux / levels.level, variance / levels.level**2
     compressed = compress(labels, flux, variance, good, settings.n_components, rng=rng)
+    if levels is not None:
+        compressed = levels.joined(compressed)
     module = EmulatorNetwork(
         labels.shape[1],
         flux.shape[1],
-        compressed.values.shape[1],
+        len(compressed.components),
         n_centers=min(len(labels), settings.n_centers),
         hidden=settings.hidden,
         unit_median=unit_median,
+        log_level=levels is not None,
     )
     net = make_emulator_net(module, settings.trunk)
     kernel = module.kernel.cpu().double()
     scale = _set_scales(module, labels, compressed)
     standard = module.standardize(torch.as_tensor(labels, dtype=torch.float64))
     values = torch.as_tensor(compressed.values) / scale
-    errors = torch.as_tensor(compressed.variance)[:, None] / scale.square()
+    errors = torch.as_tensor(compressed.variance) / scale.square()
     order = torch.as_tensor(rng.permutation(len(labels)))
     few, centers = order[:KERNEL_ROWS], order[: settings.n_centers]
     rest = order[settings.n_centers :]

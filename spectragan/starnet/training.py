@@ -13,6 +13,7 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from spectragan.starnet.network import StarNet
+from spectragan.training.adam import Adam
 from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
 from spectragan.training.devices import one_thread, to_device
 from spectragan.training.inference import map_padded
@@ -289,9 +290,7 @@ def make_starnet_net(n_pixels: int, n_labels: int, settings: StarNetSettings) ->
     net = StarNetNet(
         StarNet(n_pixels, n_labels, filters=settings.filters, hidden=settings.hidden),
         settings.augmentation,
-        optimizer=torch.optim.Adam,
-        # The loop over weights in Python costs a fifth of the training on a CPU.
-        optimizer__fused=settings.device.type != "mps",
+        optimizer=Adam,
         lr=settings.learning_rate,
         max_epochs=settings.max_epochs,
         batch_size=settings.batch_size,
