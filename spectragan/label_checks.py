@@ -128,7 +128,7 @@ def hide_codes(labels: np.ndarray, names: Sequence[str], input_name: str) -> np.
     warnings.warn(
         f"`{input_name}` must hold NaN, or no row, where a label isn't known; got codes as "
         f"{labels[row, column]:g} at row {row} in {which} ({found.any(axis=1).sum()} of "
-        f"{len(labels)} rows), far from all other values; these rows are left out.",
+        f"{len(labels)} rows), far from all other values; what isn't known is left out.",
         MissingLabelWarning,
         stacklevel=5,
     )

@@ -357,6 +357,7 @@ def label_array(
     units: dict[str, Any] | None = None,
     *,
     input_name: str = "X",
+    missing: bool = False,
 ) -> np.ndarray:
     """Return labels as a finite array of floats.
 
@@ -371,6 +372,8 @@ def label_array(
         What to convert columns with units to.
     input_name : str, default="X"
         What to call `labels` in a message.
+    missing : bool, default=False
+        Whether labels may be NaN, or masked.
 
     Returns
     -------
@@ -413,7 +416,8 @@ def label_array(
         ensure_all_finite="allow-nan",
         input_name=input_name,
     )
-    check_complete(array, names or columns or number_labels(array), input_name)
+    if not missing:
+        check_complete(array, names or columns or number_labels(array), input_name)
     return array
 
 
@@ -437,6 +441,8 @@ def target_labels(
     remedy: str,
     names: Sequence[str] | None = None,
     units: dict[str, Any] | None = None,
+    *,
+    missing: bool = False,
 ) -> np.ndarray:
     """Return the labels that an estimator of labels is to learn or to be compared with.
 
@@ -445,7 +451,7 @@ def target_labels(
     y : array-like of shape (n_spectra,) or (n_spectra, n_labels), DataFrame, Table or QTable
     estimator, remedy : str
         Who needs them, and what to do where there are none.
-    names, units : default=None
+    names, units, missing : default=None, None, False
         As `label_array` takes them.
 
     Returns
@@ -469,7 +475,7 @@ def target_labels(
         )
     if named_columns(y) is None and np.asarray(y).ndim == 1:
         y = np.asarray(y).reshape(-1, 1)
-    labels = label_array(y, names, units, input_name="y").astype(float)
+    labels = label_array(y, names, units, input_name="y", missing=missing).astype(float)
     return hide_codes(labels, names or named_columns(y) or number_labels(labels), "y")
 
 

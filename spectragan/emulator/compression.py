@@ -95,7 +95,7 @@ def compress(
     components = _components(filled[basis_rows], n_components, rng)
     spread = _value_variance(variance, good, weights, error)
     values = filled @ components.T
-    spread = np.broadcast_to(spread[:, None], values.shape)
+    spread = np.repeat(spread[:, None], values.shape[1], axis=1)
     return CompressedSpectra(np.where(seen, mean, np.nan), components, values, spread)
 
 

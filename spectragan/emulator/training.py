@@ -117,6 +117,7 @@ def train_trunk(
     labels: torch.Tensor,
     residual: torch.Tensor,
     variance: torch.Tensor,
+    counts: torch.Tensor,
     *,
     validation_fraction: float,
     checkpoints: Checkpoints = NOT_KEPT,
@@ -131,6 +132,8 @@ def train_trunk(
         Standardised; rows that the kernel head was not fitted to.
     residual, variance : tensor of shape (n_rows, n_components)
         What the kernel head leaves, and the variance of its errors.
+    counts : tensor of shape (n_rows,)
+        How much each row counts.
     validation_fraction : float
         Share of the rows held out.
     checkpoints : Checkpoints, default=NOT_KEPT
@@ -139,7 +142,7 @@ def train_trunk(
     scale = residual.std(0).clamp_min(torch.finfo(torch.float32).tiny)
     # Between equal weight for every component and equal weight for every unit of flux, measured
     # best on held-out spectra.
-    weights = (scale / variance.sqrt()).clamp_max(1e6)
+    weights = (scale / variance.sqrt()).clamp_max(1e6) * counts[:, None]
     targets = {"values": residual / scale, "weights": weights / weights.mean()}
     targets = {name: value.float() for name, value in targets.items()}
     order = torch.randperm(len(labels))
@@ -204,6 +207,7 @@ def fit_emulator(
     flux: np.ndarray,
     variance: np.ndarray,
     good: np.ndarray,
+    weights: np.ndarray,
     settings: EmulatorSettings,
     *,
     rng: np.random.RandomState,
@@ -216,6 +220,8 @@ def fit_emulator(
     labels : ndarray of shape (n_spectra, n_labels)
     flux, variance, good : ndarray of shape (n_spectra, n_pixels)
         As for `spectragan.emulator.compression.compress`.
+    weights : ndarray of shape (n_spectra,)
+        How much each counts against the others, > 0.
     settings : EmulatorSettings
     rng : RandomState
         Torch's own generator is used too: call inside `spectragan.training.devices.seeded`.
@@ -251,13 +257,18 @@ def fit_emulator(
     standard = module.standardize(torch.as_tensor(labels, dtype=torch.float64))
     values = torch.as_tensor(compressed.values) / scale
     errors = torch.as_tensor(compressed.variance) / scale.square()
+    counts = torch.as_tensor(weights / weights.mean())
     order = torch.as_tensor(rng.permutation(len(labels)))
     few, centers = order[:KERNEL_ROWS], order[: settings.n_centers]
     rest = order[settings.n_centers :]
     kernels = learn_kernels(
-        kernel, standard[few], values[few], errors[few], verbose=settings.trunk.verbose
+        kernel,
+        *(each[few] for each in (standard, values, errors, counts)),
+        verbose=settings.trunk.verbose,
     )
-    solve_kernel_head(kernel, kernels, standard[centers], values[centers], errors[centers])
+    solve_kernel_head(
+        kernel, kernels, *(each[centers] for each in (standard, values, errors, counts))
+    )
     if len(rest) >= FEWEST_TRUNK_ROWS and settings.trunk.max_epochs > 0:
         residual = values[rest] - map_padded(kernel, standard[rest], batch_size=1024)
         fraction = settings.trunk.validation_fraction
@@ -266,6 +277,7 @@ def fit_emulator(
             standard[rest],
             residual,
             errors[rest],
+            counts[rest],
             validation_fraction=fraction,
             checkpoints=checkpoints,
         )
