@@ -35,6 +35,7 @@ from spectragan.starnet.inputs import (
     sample_of,
     split_rows,
     training_settings,
+    translated,
 )
 from spectragan.starnet.training import (
     Augmentation,
@@ -90,6 +91,9 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Share of the spectra that is held out to stop early, to keep the best epoch and to scale
         the predicted uncertainties.
+    translator : fitted translator or FrozenEstimator of one, default=None
+        Makes the synthetic spectra of the fit look observed; spectra to predict are observed, and
+        taken as they are. Where copies are fitted, as in a cross-validation, it must be frozen.
     checkpoint : str or path-like, default=None
         Directory of this fit alone that keeps the state of training, for ``fit(resume=True)``.
     checkpoint_every : int, default=1
@@ -211,6 +215,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         batch_size: int = 64,
         learning_rate: float = 7e-4,
         validation_fraction: float = 0.1,
+        translator: Any = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 1,
         random_state: int | np.random.RandomState | None = None,
@@ -227,6 +232,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
+        self.translator = translator
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.random_state = random_state
@@ -279,7 +285,8 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         ValueError
             If labels are infinite, or spectra and labels aren't equally many, or changed places,
             or fewer than 2 spectra with a good pixel have a label, or weights or standard
-            deviations are negative, or a parameter is out of its range.
+            deviations are negative, or a parameter is out of its range, or `translator` isn't
+            fitted.
 
         Warns
         -----
@@ -292,6 +299,8 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         check_all(vars(self), self._rules)
         device = resolve_device(self.device)
         check_not_swapped(y, X, "fit(spectra, labels)")
+        if self.translator is not None:
+            X = translated(self.translator, X)
         spectra, targets = self._read_training(
             X, with_names(y, label_names), sample_weight, with_names(label_std, label_names)
         )

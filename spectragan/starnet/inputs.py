@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from spectragan.labels import label_array, named_columns
 from spectragan.spectra import LazySpectra, Spectra
@@ -166,6 +168,42 @@ class LabelTargets:
         variance = np.zeros_like(values) if self.std is None else (self.std / scale) ** 2
         mean_weight = weights[self.rows].mean()
         return np.stack([np.where(known, values, 0.0), weights / mean_weight, variance], axis=1)
+
+
+def translated(translator: Any, spectra: Any) -> Any:
+    """Return synthetic spectra as a fitted translator makes them look.
+
+    Parameters
+    ----------
+    translator : translator or FrozenEstimator of one
+    spectra : object
+        As the translator takes them.
+
+    Returns
+    -------
+    spectra : object
+        As the translator returns them.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or isn't fitted.
+    """
+    found = f"an unfitted {type(translator).__name__}"
+    try:
+        check_is_fitted(translator)
+        if hasattr(translator, "transform"):
+            return translator.transform(spectra)
+        found = type(translator).__name__
+    except NotFittedError:
+        pass
+    except TypeError:
+        found = type(translator).__name__
+    raise ValueError(
+        f"`translator` must be a translator that was fitted on both domains; got {found}; call "
+        "its fit(synthetic, observed) first, and give FrozenEstimator(translator) where copies are "
+        "fitted, as in a cross-validation."
+    )
 
 
 def label_errors(
