@@ -13,7 +13,7 @@ from spectragan.spectra.inputs import check_set
 from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.domain_data import memory_data
 
-TINY = 1e-30  # of a mean square residual or a distance: rows that are described exactly
+TINY = float(np.finfo(float).tiny)  # logarithms need a number above 0
 EDGE = 0.99  # quantile of the reference at which place and residual are equally strange
 
 

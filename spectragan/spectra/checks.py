@@ -106,7 +106,11 @@ def native_float(values: Any, name: str) -> np.ndarray:
 
 
 def check_ivar(ivar: Any, flux: np.ndarray, unit: u.UnitBase) -> np.ndarray:
-    """Return ivar as an array of the shape and dtype of flux; values are checked later."""
+    """Return ivar as an array of the shape of flux; values are checked later.
+
+    It has the dtype of flux, unless that is float32 and can't hold what is known: fluxes of 1e-17
+    have an ivar of 1e38, and one that gets too small would become a mask.
+    """
     ivar = computed(ivar)
     if isinstance(ivar, u.Quantity):
         ivar = to_unit(ivar, unit**-2, "ivar")
@@ -116,8 +120,16 @@ def check_ivar(ivar: Any, flux: np.ndarray, unit: u.UnitBase) -> np.ndarray:
             f"`ivar` must have the shape of flux, {flux.shape}; got {values.shape}; "
             "use np.broadcast_to to repeat one value."
         )
-    with np.errstate(over="ignore"):  # an overflow becomes inf, which check_ivar_values reports
-        return values.astype(flux.dtype, copy=False)
+    if flux.dtype.itemsize < values.dtype.itemsize and not _fits_single(values):
+        return values
+    return values.astype(flux.dtype, copy=False)
+
+
+def _fits_single(values: np.ndarray) -> bool:
+    """Tell whether float32 holds values to its full precision."""
+    limits = np.finfo(np.float32)
+    known = values[(values > 0) & np.isfinite(values)]
+    return not known.size or bool(known.max() <= limits.max and known.min() >= limits.tiny)
 
 
 def check_ivar_values(ivar: np.ndarray) -> None:
@@ -125,9 +137,10 @@ def check_ivar_values(ivar: np.ndarray) -> None:
     if all_finite(ivar) and ivar.min() >= 0:
         return
     row, pixel = first_true(~(np.isfinite(ivar) & (ivar >= 0)))
+    infinite = ivar[row, pixel] == np.inf
     raise ValueError(
         f"`ivar` must be finite and >= 0; got {ivar[row, pixel]} at row {row}, pixel {pixel}; "
-        "set ivar to 0 to ignore a pixel."
+        f"set ivar to 0 to ignore a pixel{', and work 1 / sigma**2 out in float64' * infinite}."
     )
 
 
