@@ -137,7 +137,7 @@ def check_ivar_values(ivar: np.ndarray) -> None:
     if all_finite(ivar) and ivar.min() >= 0:
         return
     row, pixel = first_true(~(np.isfinite(ivar) & (ivar >= 0)))
-    infinite = ivar[row, pixel] == np.inf
+    infinite = bool(ivar[row, pixel] == np.inf)
     raise ValueError(
         f"`ivar` must be finite and >= 0; got {ivar[row, pixel]} at row {row}, pixel {pixel}; "
         f"set ivar to 0 to ignore a pixel{', and work 1 / sigma**2 out in float64' * infinite}."
