@@ -37,6 +37,44 @@ def as_columns(labels: Any) -> Any:
     return labels
 
 
+def from_rows(labels: Any) -> Any:
+    """Return a list with a dict for every star as a table, and anything else as it is.
+
+    Parameters
+    ----------
+    labels : object
+
+    Returns
+    -------
+    labels : object
+    """
+    if isinstance(labels, list | tuple) and labels and all(map(is_mapping, labels)):
+        from astropy.table import QTable
+
+        names = list(labels[0])
+        return QTable({name: [row.get(name, np.nan) for row in labels] for name in names})
+    return labels
+
+
+def check_same_length(labels: Any, spectra: Any) -> None:
+    """Raise unless labels and spectra are equally many.
+
+    Parameters
+    ----------
+    labels, spectra : sized
+
+    Raises
+    ------
+    ValueError
+        Says how many there are.
+    """
+    if len(labels) != len(spectra):
+        raise ValueError(
+            "labels and spectra must be of the same stars, row by row: inconsistent numbers of "
+            f"samples, got {len(labels)} and {len(spectra)}; drop what one of them lacks."
+        )
+
+
 def is_mapping(labels: Any) -> bool:
     """Tell whether labels are a dict of columns; a kind of sparse matrix is a dict, too."""
     return isinstance(labels, Mapping) and not hasattr(labels, "toarray")

@@ -14,10 +14,11 @@ from spectragan.label_checks import (
     as_columns,
     check_columns,
     check_complete,
+    from_rows,
     hide_codes,
     is_mapping,
 )
-from spectragan.spectra.checks import is_masked, nan_where_masked
+from spectragan.spectra.checks import check_numbers, check_two_axes, is_masked, nan_where_masked
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.lazy import LazySpectra
 
@@ -256,6 +257,7 @@ def with_names(labels: Any, label_names: Sequence[str] | None) -> Any:
     """
     if label_names is None or labels is None:
         return labels
+    labels = from_rows(labels)
     names = check_names(label_names)
     if named_columns(labels) is None:
         return LabelArray(labels, names)
@@ -392,7 +394,18 @@ def label_array(
     >>> label_array(Table({"logg": [4.44], "teff": [5772.0]}), names=("teff", "logg"))
     array([[5.772e+03, 4.440e+00]])
     """
+    labels = from_rows(labels)
     columns, labels = named_columns(labels), as_columns(labels)
+    if columns is None:
+        check_numbers(labels, input_name, "(n_samples, n_labels)")
+        if not hasattr(labels, "toarray"):  # sparse ones are told by scikit-learn
+            check_two_axes(labels, input_name, "(n_samples, n_labels)")
+    elif len(set(columns)) < len(columns):
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        raise ValueError(
+            f"`{input_name}` must have one column of a name; got more of {', '.join(twice)}; "
+            "rename or drop them."
+        )
     if columns is not None:
         wanted = columns if names is None else tuple(names)
         if isinstance(labels, LabelArray) and _are_placeholders(wanted):
@@ -413,9 +426,17 @@ def label_array(
         labels,
         dtype=[np.float64, np.float32],
         order="C",
-        ensure_all_finite="allow-nan",
+        ensure_all_finite=False,
         input_name=input_name,
     )
+    infinite = np.isinf(array)
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        raise ValueError(
+            f"Input {input_name} contains infinity: labels must be finite; got "
+            f"{array[row, column]} at row {row}, column {column}; drop such rows of labels and "
+            "spectra."
+        )
     if not missing:
         check_complete(array, names or columns or number_labels(array), input_name)
     return array
@@ -473,6 +494,9 @@ def target_labels(
         raise ValueError(
             f"{estimator} requires y to be passed, but the target y is None; {remedy}."
         )
+    y = from_rows(y)
+    if named_columns(y) is None:
+        check_numbers(y, "y", "(n_spectra,) or (n_spectra, n_labels)")
     if named_columns(y) is None and np.asarray(y).ndim == 1:
         y = np.asarray(y).reshape(-1, 1)
     labels = label_array(y, names, units, input_name="y", missing=missing).astype(float)

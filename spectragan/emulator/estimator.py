@@ -8,14 +8,13 @@ import astropy.units as u
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import EmulatorModel
 from spectragan.emulator.training import EmulatorSettings, TrunkSettings, fit_emulator
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
-from spectragan.label_checks import check_same_stars, hide_codes
+from spectragan.label_checks import check_same_length, check_same_stars, from_rows, hide_codes
 from spectragan.labels import (
     LABELS,
     check_not_swapped,
@@ -29,7 +28,7 @@ from spectragan.labels import (
 from spectragan.rules import VERBOSE, Rules, check_all, count, counts, number
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.axis import same_axis
-from spectragan.spectra.checks import is_masked
+from spectragan.spectra.checks import is_masked, native_float
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.noise import noise_variance
 from spectragan.spectra.transformer import EmulatedSpectraMixin
@@ -83,7 +82,7 @@ def read_spectra(y: Any) -> Spectra:
     """
     if kind_of(y) != "array" or is_masked(y) or isinstance(y, u.Quantity):
         return as_spectra(y)
-    values = np.asarray(y)
+    values = native_float(y, "y")
     if values.ndim != 1:
         return as_spectra(values)
     column = values.astype(float)
@@ -125,7 +124,7 @@ def read_training(
         )
     labels = label_array(X)
     spectra = read_spectra(y)
-    check_consistent_length(labels, spectra)
+    check_same_length(labels, spectra)
     check_same_stars(X, y, ("X", "y"))
     labels = hide_codes(labels, named_columns(X) or number_labels(labels), "X")
     weights = star_weights(sample_weight, len(labels)) * np.isfinite(labels).all(axis=1)
@@ -387,7 +386,9 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         check_all(vars(self), self._rules)
         device = resolve_device(self.device)
         check_not_swapped(X, y, "fit(labels, spectra)")
-        labels, spectra, weights = self._read_training(with_names(X, label_names), y, sample_weight)
+        labels, spectra, weights = self._read_training(
+            from_rows(with_names(X, label_names)), y, sample_weight
+        )
         good = spectra.ivar > 0
         variance = noise_variance(spectra)
         flux = spectra.filled().astype(float)

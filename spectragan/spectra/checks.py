@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from functools import partial
+from numbers import Number
 from typing import Any
 
 import astropy.units as u
@@ -18,6 +19,11 @@ MEDIUM = one_of("air", "vacuum", None, remedy="say which wavelengths these are")
 
 def check_flux(flux: Any) -> tuple[np.ndarray, u.UnitBase, np.ndarray | None]:
     """Return flux as a 2-D float array, its unit and the mask it carries (True = bad) or None."""
+    if hasattr(flux, "ivar"):  # as an array it would lose its errors
+        raise TypeError(
+            f"`flux` must be an array; got {type(flux).__name__}, which has errors of its own; "
+            "take it as it is, or give its parts."
+        )
     flux = computed(flux)
     unit = unit_of(flux)
     mask = flux.mask if is_masked(flux) else None
@@ -51,8 +57,14 @@ def check_is_matrix(x: Any, name: str) -> None:
     TypeError
         If it is an estimator.
     ValueError
-        If its rows have different lengths.
+        If its rows have different lengths, or it holds labels, or no real numbers.
     """
+    words = label_words(x)
+    if words:
+        raise ValueError(
+            f"`{name}` must be spectra; got labels, {', '.join(words)}; give the spectra of these "
+            "stars."
+        )
     if hasattr(x, "fit") and not hasattr(x, "__array__"):
         raise TypeError(
             f"`{name}` must be spectra: `Spectra`, specutils objects or numbers of shape "
@@ -65,6 +77,81 @@ def check_is_matrix(x: Any, name: str) -> None:
             f"`{name}` must have equally many pixels in every spectrum; got {min(lengths)} to "
             f"{max(lengths)}; resample the spectra onto one grid first."
         )
+    check_numbers(x, name, "(n_spectra, n_pixels)")
+    check_two_axes(x, name, "(n_spectra, n_pixels)")
+
+
+def check_two_axes(x: Any, name: str, shape: str) -> None:
+    """Raise one sentence about numbers that are no matrix; their values aren't shown."""
+    found = np.shape(x)
+    if len(found) != 2:
+        remedy = "Reshape your data, with x[None, :] for one row"
+        raise ValueError(
+            f"`{name}` must have the shape {shape}: Expected 2D array, got shape {found}; {remedy}."
+        )
+
+
+LABEL_WORDS = {"teff", "logg", "feh", "fe_h", "m_h", "mh"}
+
+
+def label_words(x: Any) -> list[str]:
+    """Return those column names of a table, frame or array that only labels have."""
+    names: Any = getattr(x, "colnames", None)
+    if names is None and isinstance(x, np.ndarray):
+        names = getattr(x, "names", None)
+    if names is None:
+        names = getattr(getattr(x, "dtype", None), "names", None)
+    if names is None:
+        names = getattr(x, "columns", ())
+    return [n for n in list(names) if isinstance(n, str) and n.lower() in LABEL_WORDS]
+
+
+def check_numbers(x: Any, name: str, shape: str) -> None:
+    """Raise one sentence about what holds no real numbers, instead of numpy's own.
+
+    Parameters
+    ----------
+    x : object
+    name : str
+        What to call it in a message.
+    shape : str
+        What it must have.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is nothing, a word, a number, a dict, or of complex numbers, dates or words.
+    """
+    dtype = getattr(x, "dtype", None)
+    kind = dtype.kind if isinstance(dtype, np.dtype) else ""
+    remedy = "convert it to float, or select the columns that hold numbers"
+    if x is None or isinstance(x, str | bytes | Number | Mapping) or hasattr(x, "fit"):
+        found = type(x).__name__ if hasattr(x, "fit") or isinstance(x, Mapping) else repr(x)
+        remedy = "give one row for every star"
+    elif isinstance(x, list | tuple) and any(isinstance(row, Mapping | str) for row in x):
+        found, remedy = "a list of dicts or words", "give one row of numbers for every star"
+    elif kind == "c":
+        found, remedy = f"{dtype}, Complex data not supported", "take the real part"
+    elif kind in ("m", "M"):
+        found = f"dates ({dtype})"
+    else:
+        word = _first_word(x) if kind in ("O", "U", "S") else None
+        if word is None:
+            return
+        found = f"the word {word!r}"
+    error = ValueError if kind == "c" else TypeError if not kind else ValueError
+    raise error(f"`{name}` must hold real numbers of shape {shape}; got {found}; {remedy}.")
+
+
+def _first_word(x: Any) -> str | None:
+    """Return the first word in an array that is no number."""
+    for value in np.asarray(x).ravel():
+        if isinstance(value, str | bytes):
+            try:
+                float(value)
+            except ValueError:
+                return str(value)
+    return None
 
 
 def is_masked(values: Any) -> bool:

@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.files.saving import SaveMixin
-from spectragan.label_checks import check_same_stars
+from spectragan.label_checks import check_same_length, check_same_stars, from_rows
 from spectragan.labels import (
     LABELS,
     check_not_swapped,
@@ -302,7 +301,10 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         if self.translator is not None:
             X = translated(self.translator, X)
         spectra, targets = self._read_training(
-            X, with_names(y, label_names), sample_weight, with_names(label_std, label_names)
+            X,
+            from_rows(with_names(y, label_names)),
+            sample_weight,
+            with_names(label_std, label_names),
         )
         labels, rows = targets.labels, targets.rows
         data = {"spectra": spectra, "labels": labels, "label_std": targets.std}
@@ -397,6 +399,11 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         found = self.predict(X)
         names = self.label_names_ if named_columns(y) is not None and self._named else None
         true = target_labels(y, "StarNetRegressor", NO_LABELS, names, self._label_units)
+        if found.size != true.size:
+            raise ValueError(
+                f"`y` must have the labels of the fit, {', '.join(self.label_names_)}, for each "
+                f"spectrum; got shape {true.shape} for {len(found)} spectra; select these."
+            )
         return score_labels(true, found.reshape(true.shape), sample_weight)
 
     def _read_training(
@@ -405,7 +412,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         """Check spectra and labels, and set the attributes that describe them."""
         spectra = self._validate(X, reset=True)
         labels = target_labels(y, "StarNetRegressor", NO_LABELS, missing=True)
-        check_consistent_length(spectra, labels)
+        check_same_length(labels, spectra)
         check_same_stars(X, y, ("X", "y"))
         weights = star_weights(sample_weight, len(labels))
         names = named_columns(y)
