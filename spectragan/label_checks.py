@@ -213,6 +213,30 @@ def check_complete(labels: np.ndarray, names: Sequence[str], input_name: str) ->
         )
 
 
+def check_not_infinite(labels: np.ndarray, input_name: str) -> None:
+    """Raise if a label is infinite.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_stars, n_labels)
+    input_name : str
+        What to call `labels` in a message.
+
+    Raises
+    ------
+    ValueError
+        Says of which star.
+    """
+    infinite = np.isinf(labels)
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        raise ValueError(
+            f"Input {input_name} contains infinity: labels must be finite; got "
+            f"{labels[row, column]} at row {row}, column {column}; drop such rows of labels and "
+            "spectra."
+        )
+
+
 def check_same_stars(first: Any, second: Any, names: tuple[str, str]) -> None:
     """Raise if two data frames hold the same stars in another order.
 

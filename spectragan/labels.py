@@ -14,6 +14,7 @@ from spectragan.label_checks import (
     as_columns,
     check_columns,
     check_complete,
+    check_not_infinite,
     from_rows,
     hide_codes,
     is_mapping,
@@ -396,16 +397,7 @@ def label_array(
     """
     labels = from_rows(labels)
     columns, labels = named_columns(labels), as_columns(labels)
-    if columns is None:
-        check_numbers(labels, input_name, "(n_samples, n_labels)")
-        if not hasattr(labels, "toarray"):  # sparse ones are told by scikit-learn
-            check_two_axes(labels, input_name, "(n_samples, n_labels)")
-    elif len(set(columns)) < len(columns):
-        twice = sorted({name for name in columns if columns.count(name) > 1})
-        raise ValueError(
-            f"`{input_name}` must have one column of a name; got more of {', '.join(twice)}; "
-            "rename or drop them."
-        )
+    _check_form(labels, columns, input_name)
     if columns is not None:
         wanted = columns if names is None else tuple(names)
         if isinstance(labels, LabelArray) and _are_placeholders(wanted):
@@ -429,17 +421,23 @@ def label_array(
         ensure_all_finite=False,
         input_name=input_name,
     )
-    infinite = np.isinf(array)
-    if infinite.any():
-        row, column = np.argwhere(infinite)[0]
-        raise ValueError(
-            f"Input {input_name} contains infinity: labels must be finite; got "
-            f"{array[row, column]} at row {row}, column {column}; drop such rows of labels and "
-            "spectra."
-        )
+    check_not_infinite(array, input_name)
     if not missing:
         check_complete(array, names or columns or number_labels(array), input_name)
     return array
+
+
+def _check_form(labels: Any, columns: tuple[str, ...] | None, input_name: str) -> None:
+    """Raise if labels are no matrix of numbers, or two columns have one name."""
+    if columns is None:
+        check_numbers(labels, input_name, "(n_samples, n_labels)")
+        check_two_axes(labels, input_name, "(n_samples, n_labels)")
+    elif len(set(columns)) < len(columns):
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        raise ValueError(
+            f"`{input_name}` must have one column of a name; got more of {', '.join(twice)}; "
+            "rename or drop them."
+        )
 
 
 def number_labels(labels: np.ndarray) -> tuple[str, ...]:

@@ -80,9 +80,10 @@ def read_spectra(y: Any) -> Spectra:
     ValueError
         If one-dimensional numbers aren't finite, or `y` breaks a rule of `Spectra`.
     """
-    if kind_of(y) != "array" or is_masked(y) or isinstance(y, u.Quantity):
+    if kind_of(y) != "array" or is_masked(y) or isinstance(y, u.Quantity) or hasattr(y, "fit"):
         return as_spectra(y)
-    values = native_float(y, "y")
+    ragged = isinstance(y, list | tuple) and len({np.size(row) for row in y}) > 1
+    values = native_float(y, "y") if ragged else np.asarray(y)  # numpy's words aren't ours
     if values.ndim != 1:
         return as_spectra(values)
     column = values.astype(float)

@@ -233,24 +233,7 @@ def fit_emulator(
     net : EmulatorNet
         On the CPU; ``net.module_`` maps labels to spectra.
     """
-    unit_median = has_unit_median(flux, good)
-    if unit_median:  # learn spectra on a scale that is a smooth function of the labels
-        flux = flux / flux.mean(1, keepdims=True)
-    levels = find_levels(flux, variance, good)
-    if levels is not None:
-        flux, variance = flux / levels.level, variance / levels.level**2
-    compressed = compress(labels, flux, variance, good, settings.n_components, rng=rng)
-    if levels is not None:
-        compressed = levels.joined(compressed)
-    module = EmulatorNetwork(
-        labels.shape[1],
-        flux.shape[1],
-        len(compressed.components),
-        n_centers=min(len(labels), settings.n_centers),
-        hidden=settings.hidden,
-        unit_median=unit_median,
-        log_level=levels is not None,
-    )
+    compressed, module = _build(labels, flux, variance, good, settings, rng)
     net = make_emulator_net(module, settings.trunk)
     kernel = module.kernel.cpu().double()
     scale = _set_scales(module, labels, compressed)
@@ -284,6 +267,36 @@ def fit_emulator(
     net.set_params(device="cpu")
     module.cpu().double().requires_grad_(False)
     return net
+
+
+def _build(
+    labels: np.ndarray,
+    flux: np.ndarray,
+    variance: np.ndarray,
+    good: np.ndarray,
+    settings: EmulatorSettings,
+    rng: np.random.RandomState,
+) -> tuple[CompressedSpectra, EmulatorNetwork]:
+    """Return spectra compressed on the scale they are learned on, and the network for that."""
+    unit_median = has_unit_median(flux, good)
+    if unit_median:  # learn spectra on a scale that is a smooth function of the labels
+        flux = flux / flux.mean(1, keepdims=True)
+    levels = find_levels(flux, variance, good)
+    if levels is not None:
+        flux, variance = flux / levels.level, variance / levels.level**2
+    compressed = compress(labels, flux, variance, good, settings.n_components, rng=rng)
+    if levels is not None:
+        compressed = levels.joined(compressed)
+    module = EmulatorNetwork(
+        labels.shape[1],
+        flux.shape[1],
+        len(compressed.components),
+        n_centers=min(len(labels), settings.n_centers),
+        hidden=settings.hidden,
+        unit_median=unit_median,
+        log_level=levels is not None,
+    )
+    return compressed, module
 
 
 def has_unit_median(flux: np.ndarray, good: np.ndarray) -> bool:

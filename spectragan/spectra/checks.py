@@ -59,8 +59,7 @@ def check_is_matrix(x: Any, name: str) -> None:
     ValueError
         If its rows have different lengths, or it holds labels, or no real numbers.
     """
-    words = label_words(x)
-    if words:
+    if words := label_words(x):
         raise ValueError(
             f"`{name}` must be spectra; got labels, {', '.join(words)}; give the spectra of these "
             "stars."
@@ -83,12 +82,17 @@ def check_is_matrix(x: Any, name: str) -> None:
 
 def check_two_axes(x: Any, name: str, shape: str) -> None:
     """Raise one sentence about numbers that are no matrix; their values aren't shown."""
-    found = np.shape(x)
-    if len(found) != 2:
-        remedy = "Reshape your data, with x[None, :] for one row"
+    found = shape_of(x)
+    if len(found) != 2 and not hasattr(x, "toarray"):
         raise ValueError(
-            f"`{name}` must have the shape {shape}: Expected 2D array, got shape {found}; {remedy}."
+            f"`{name}` must have the shape {shape}: Expected 2D array, got shape {found}; "
+            "Reshape your data, with x[None, :] for one row."
         )
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """Return the shape of what is an array, or can be read as one."""
+    return x.shape if hasattr(x, "shape") else np.asarray(x).shape
 
 
 LABEL_WORDS = {"teff", "logg", "feh", "fe_h", "m_h", "mh"}
@@ -96,13 +100,10 @@ LABEL_WORDS = {"teff", "logg", "feh", "fe_h", "m_h", "mh"}
 
 def label_words(x: Any) -> list[str]:
     """Return those column names of a table, frame or array that only labels have."""
-    names: Any = getattr(x, "colnames", None)
-    if names is None and isinstance(x, np.ndarray):
-        names = getattr(x, "names", None)
-    if names is None:
-        names = getattr(getattr(x, "dtype", None), "names", None)
-    if names is None:
-        names = getattr(x, "columns", ())
+    fields = getattr(getattr(x, "dtype", None), "names", None)
+    own = getattr(x, "names", None) if isinstance(x, np.ndarray) else None
+    found = (getattr(x, "colnames", None), own, fields, getattr(x, "columns", None))
+    names: Any = next((names for names in found if names is not None), ())
     return [n for n in list(names) if isinstance(n, str) and n.lower() in LABEL_WORDS]
 
 
@@ -122,9 +123,11 @@ def check_numbers(x: Any, name: str, shape: str) -> None:
     TypeError, ValueError
         If it is nothing, a word, a number, a dict, or of complex numbers, dates or words.
     """
+    if hasattr(x, "toarray"):  # scikit-learn has a sentence for sparse ones
+        return
     dtype = getattr(x, "dtype", None)
     kind = dtype.kind if isinstance(dtype, np.dtype) else ""
-    remedy = "convert it to float, or select the columns that hold numbers"
+    remedy = "convert it to float, or select numbers"
     if x is None or isinstance(x, str | bytes | Number | Mapping) or hasattr(x, "fit"):
         found = type(x).__name__ if hasattr(x, "fit") or isinstance(x, Mapping) else repr(x)
         remedy = "give one row for every star"
@@ -139,7 +142,7 @@ def check_numbers(x: Any, name: str, shape: str) -> None:
         if word is None:
             return
         found = f"the word {word!r}"
-    error = ValueError if kind == "c" else TypeError if not kind else ValueError
+    error = ValueError if kind else TypeError
     raise error(f"`{name}` must hold real numbers of shape {shape}; got {found}; {remedy}.")
 
 

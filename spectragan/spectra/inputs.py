@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra.axis import same_axis
-from spectragan.spectra.checks import check_is_matrix, is_masked
+from spectragan.spectra.checks import check_is_matrix, is_masked, shape_of
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra, kind_of
 from spectragan.spectra.joining import check_same_grid, concatenate
@@ -176,7 +176,7 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
         if not reset and hasattr(X, "iloc") and getattr(estimator, "wavelength_", None) is not None:
             X = X.to_numpy()  # `fit` saw spectra, which have no column names to compare
         elif not reset and not hasattr(X, "columns"):
-            check_n_pixels(estimator, np.shape(X)[1])
+            check_n_pixels(estimator, shape_of(X)[1])
         X = validate_data(
             estimator,
             X,
