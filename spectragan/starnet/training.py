@@ -293,7 +293,7 @@ def make_starnet_net(n_pixels: int, n_labels: int, settings: StarNetSettings) ->
         Adam on a cosine schedule, an early stop, and the best epoch kept.
     """
     stop = EarlyStopping(
-        patience=max(5, settings.max_epochs // 2),  # of few held-out spectra, the first half of
+        patience=max(5, settings.max_epochs // 3),  # of few held-out spectra, the first half of
         # a cosine tells little
         threshold=0,  # skorch's relative one turns around where the likelihood is negative
         load_best=True,
