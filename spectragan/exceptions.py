@@ -87,7 +87,7 @@ class LabelUnitWarning(SpectraganWarning):
 
 
 class MissingLabelWarning(SpectraganWarning):
-    """Codes such as -9999 stand where stars have no label; these stars are left out."""
+    """Codes such as -9999 stand where stars have no label; what isn't known is left out."""
 
 
 class TrainingHealthWarning(SpectraganWarning):

@@ -37,6 +37,44 @@ def as_columns(labels: Any) -> Any:
     return labels
 
 
+def from_rows(labels: Any) -> Any:
+    """Return a list with a dict for every star as a table, and anything else as it is.
+
+    Parameters
+    ----------
+    labels : object
+
+    Returns
+    -------
+    labels : object
+    """
+    if isinstance(labels, list | tuple) and labels and all(map(is_mapping, labels)):
+        from astropy.table import QTable
+
+        names = list(labels[0])
+        return QTable({name: [row.get(name, np.nan) for row in labels] for name in names})
+    return labels
+
+
+def check_same_length(labels: Any, spectra: Any) -> None:
+    """Raise unless labels and spectra are equally many.
+
+    Parameters
+    ----------
+    labels, spectra : sized
+
+    Raises
+    ------
+    ValueError
+        Says how many there are.
+    """
+    if len(labels) != len(spectra):
+        raise ValueError(
+            "labels and spectra must be of the same stars, row by row: inconsistent numbers of "
+            f"samples, got {len(labels)} and {len(spectra)}; drop what one of them lacks."
+        )
+
+
 def is_mapping(labels: Any) -> bool:
     """Tell whether labels are a dict of columns; a kind of sparse matrix is a dict, too."""
     return isinstance(labels, Mapping) and not hasattr(labels, "toarray")
@@ -128,7 +166,7 @@ def hide_codes(labels: np.ndarray, names: Sequence[str], input_name: str) -> np.
     warnings.warn(
         f"`{input_name}` must hold NaN, or no row, where a label isn't known; got codes as "
         f"{labels[row, column]:g} at row {row} in {which} ({found.any(axis=1).sum()} of "
-        f"{len(labels)} rows), far from all other values; these rows are left out.",
+        f"{len(labels)} rows), far from all other values; what isn't known is left out.",
         MissingLabelWarning,
         stacklevel=5,
     )
@@ -172,6 +210,30 @@ def check_complete(labels: np.ndarray, names: Sequence[str], input_name: str) ->
             f"Input {input_name} contains NaN: every star must have every label; got none for "
             f"{names[column]!r} at row {row} ({missing.any(axis=1).sum()} of {len(labels)} rows "
             "lack one); drop such rows of labels and spectra, or fill them."
+        )
+
+
+def check_not_infinite(labels: np.ndarray, input_name: str) -> None:
+    """Raise if a label is infinite.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_stars, n_labels)
+    input_name : str
+        What to call `labels` in a message.
+
+    Raises
+    ------
+    ValueError
+        Says of which star.
+    """
+    infinite = np.isinf(labels)
+    if infinite.any():
+        row, column = np.argwhere(infinite)[0]
+        raise ValueError(
+            f"Input {input_name} contains infinity: labels must be finite; got "
+            f"{labels[row, column]} at row {row}, column {column}; drop such rows of labels and "
+            "spectra."
         )
 
 

@@ -14,10 +14,12 @@ from spectragan.label_checks import (
     as_columns,
     check_columns,
     check_complete,
+    check_not_infinite,
+    from_rows,
     hide_codes,
     is_mapping,
 )
-from spectragan.spectra.checks import is_masked, nan_where_masked
+from spectragan.spectra.checks import check_numbers, check_two_axes, is_masked, nan_where_masked
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.lazy import LazySpectra
 
@@ -256,6 +258,7 @@ def with_names(labels: Any, label_names: Sequence[str] | None) -> Any:
     """
     if label_names is None or labels is None:
         return labels
+    labels = from_rows(labels)
     names = check_names(label_names)
     if named_columns(labels) is None:
         return LabelArray(labels, names)
@@ -357,6 +360,7 @@ def label_array(
     units: dict[str, Any] | None = None,
     *,
     input_name: str = "X",
+    missing: bool = False,
 ) -> np.ndarray:
     """Return labels as a finite array of floats.
 
@@ -371,6 +375,8 @@ def label_array(
         What to convert columns with units to.
     input_name : str, default="X"
         What to call `labels` in a message.
+    missing : bool, default=False
+        Whether labels may be NaN, or masked.
 
     Returns
     -------
@@ -389,7 +395,9 @@ def label_array(
     >>> label_array(Table({"logg": [4.44], "teff": [5772.0]}), names=("teff", "logg"))
     array([[5.772e+03, 4.440e+00]])
     """
+    labels = from_rows(labels)
     columns, labels = named_columns(labels), as_columns(labels)
+    _check_form(labels, columns, input_name)
     if columns is not None:
         wanted = columns if names is None else tuple(names)
         if isinstance(labels, LabelArray) and _are_placeholders(wanted):
@@ -410,11 +418,26 @@ def label_array(
         labels,
         dtype=[np.float64, np.float32],
         order="C",
-        ensure_all_finite="allow-nan",
+        ensure_all_finite=False,
         input_name=input_name,
     )
-    check_complete(array, names or columns or number_labels(array), input_name)
+    check_not_infinite(array, input_name)
+    if not missing:
+        check_complete(array, names or columns or number_labels(array), input_name)
     return array
+
+
+def _check_form(labels: Any, columns: tuple[str, ...] | None, input_name: str) -> None:
+    """Raise if labels are no matrix of numbers, or two columns have one name."""
+    if columns is None:
+        check_numbers(labels, input_name, "(n_samples, n_labels)")
+        check_two_axes(labels, input_name, "(n_samples, n_labels)")
+    elif len(set(columns)) < len(columns):
+        twice = sorted({name for name in columns if columns.count(name) > 1})
+        raise ValueError(
+            f"`{input_name}` must have one column of a name; got more of {', '.join(twice)}; "
+            "rename or drop them."
+        )
 
 
 def number_labels(labels: np.ndarray) -> tuple[str, ...]:
@@ -437,6 +460,8 @@ def target_labels(
     remedy: str,
     names: Sequence[str] | None = None,
     units: dict[str, Any] | None = None,
+    *,
+    missing: bool = False,
 ) -> np.ndarray:
     """Return the labels that an estimator of labels is to learn or to be compared with.
 
@@ -445,7 +470,7 @@ def target_labels(
     y : array-like of shape (n_spectra,) or (n_spectra, n_labels), DataFrame, Table or QTable
     estimator, remedy : str
         Who needs them, and what to do where there are none.
-    names, units : default=None
+    names, units, missing : default=None, None, False
         As `label_array` takes them.
 
     Returns
@@ -467,9 +492,12 @@ def target_labels(
         raise ValueError(
             f"{estimator} requires y to be passed, but the target y is None; {remedy}."
         )
+    y = from_rows(y)
+    if named_columns(y) is None:
+        check_numbers(y, "y", "(n_spectra,) or (n_spectra, n_labels)")
     if named_columns(y) is None and np.asarray(y).ndim == 1:
         y = np.asarray(y).reshape(-1, 1)
-    labels = label_array(y, names, units, input_name="y").astype(float)
+    labels = label_array(y, names, units, input_name="y", missing=missing).astype(float)
     return hide_codes(labels, names or named_columns(y) or number_labels(labels), "y")
 
 

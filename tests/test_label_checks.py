@@ -64,7 +64,7 @@ def test_stars_with_codes_are_left_out_of_fits(name, stars):
     labels, flux = stars
     bad = labels.copy()
     bad[3, 2] = -9999
-    with pytest.warns(MissingLabelWarning, match="these rows are left out"):
+    with pytest.warns(MissingLabelWarning, match="what isn't known is left out"):
         fitted = estimators()[name](bad, flux)
     rest = np.delete(labels, 3, axis=0)
     np.testing.assert_array_equal(fitted.label_range_, [rest.min(0), rest.max(0)])
@@ -73,7 +73,7 @@ def test_stars_with_codes_are_left_out_of_fits(name, stars):
         np.testing.assert_array_equal(fitted.predict(rest), same.predict(rest))
 
 
-@pytest.mark.parametrize("name", estimators())
+@pytest.mark.parametrize("name", ["emulator", "fitter"])
 def test_a_missing_label_is_named_with_its_star(name, stars):
     bad = Table(stars[0], names=NAMES, copy=True)
     bad["logg"][3] = np.nan

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from spectragan.diagnostics.drift import LabelDrift, label_drift
 from spectragan.diagnostics.findings import LEVELS, Finding, judge
@@ -20,7 +19,7 @@ from spectragan.diagnostics.strangeness import (
 from spectragan.files.layout import write_atomically
 from spectragan.lines.inventions import MIN_SPECTRA, find_inventions
 from spectragan.spectra import Spectra
-from spectragan.spectra.inputs import check_set, draw_seed, make_rng
+from spectragan.spectra.inputs import check_set, check_translator, draw_seed, make_rng
 from spectragan.spectra.noise import lend_noise
 from spectragan.spectra.summary import SummaryMixin
 
@@ -229,7 +228,7 @@ def translation_report(
     >>> report.gap_left < 0.4
     True
     """
-    check_is_fitted(translator)
+    check_translator(translator, "translation_report(translator, synthetic, observed)")
     observed = check_set(observed, "observed")
     synthetic = check_set(synthetic, "synthetic", like=observed, like_name="observed")
     rng = make_rng(random_state)

@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
-from sklearn.utils.validation import check_is_fitted
 
 from spectragan.rules import check, number
 from spectragan.spectra import Spectra, check_domain
-from spectragan.spectra.inputs import check_set
+from spectragan.spectra.inputs import check_set, check_translator
 from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.domain_data import memory_data
 
-TINY = 1e-30  # of a mean square residual or a distance: rows that are described exactly
+TINY = float(np.finfo(float).tiny)  # logarithms need a number above 0
 EDGE = 0.99  # quantile of the reference at which place and residual are equally strange
 
 
@@ -144,7 +143,7 @@ def out_of_distribution(
     >>> bool(found.share > 0.9)
     True
     """
-    check_is_fitted(translator)
+    check_translator(translator, "out_of_distribution(translator, X, reference)")
     code = int(check_domain([domain])[0])
     reference = check_set(reference, "reference", min_rows=0)
     X = check_set(X, "X", like=reference, like_name="reference", min_rows=1)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils.extmath import randomized_svd
 
+TINY = float(np.finfo(float).tiny)
 BASIS_ROWS = 3000  # components are learned from at most so many spectra
 EXACT_SIZE = 1000  # up to this many rows or pixels a full SVD is the faster one
 FILL_ITERATIONS = 40
@@ -12,6 +13,9 @@ FILL_TOLERANCE = 1e-3  # stop when masked pixels change by less, relative to the
 ROWS_PER_FILL_COMPONENT = 12  # more components fit the gaps of few spectra at will
 MOST_FILL_COMPONENTS = 64
 MOST_TERMS = 60  # of the polynomial in the labels; beyond, linear terms only
+ALIKE = 3.0  # spectra whose levels differ by a smaller factor are learned as they are
+SURE = 3.0  # standard deviations: a fainter spectrum doesn't tell its level
+FEWEST_LEVELS = 0.9  # of the spectra must have one: spectra about 0 have none
 RIDGE = 1e-4  # of the number of spectra, on polynomial terms of unit size
 
 
@@ -27,7 +31,7 @@ class CompressedSpectra:
         Orthonormal, of falling variance.
     values : ndarray of shape (n_spectra, n_components)
         Coefficients.
-    variance : ndarray of shape (n_spectra,)
+    variance : ndarray of shape (n_spectra, n_components)
         Of the error of each value, from noise and masked pixels; infinite for a spectrum without
         a good pixel.
     """
@@ -90,9 +94,90 @@ def compress(
     basis_rows = rng.permutation(len(filled))[:BASIS_ROWS] if len(filled) > BASIS_ROWS else ...
     components = _components(filled[basis_rows], n_components, rng)
     spread = _value_variance(variance, good, weights, error)
-    return CompressedSpectra(
-        np.where(seen, mean, np.nan), components, filled @ components.T, spread
-    )
+    values = filled @ components.T
+    spread = np.repeat(spread[:, None], values.shape[1], axis=1)
+    return CompressedSpectra(np.where(seen, mean, np.nan), components, values, spread)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """The flux scale of every spectrum, where these span more than a small factor.
+
+    Attributes
+    ----------
+    level : ndarray of shape (n_spectra, 1)
+        What to divide a spectrum by; the lowest of the others where it isn't known.
+    variance : ndarray of shape (n_spectra, 1)
+        Of the error of its logarithm; infinite where it isn't known.
+    """
+
+    level: np.ndarray
+    variance: np.ndarray
+
+    def joined(self, compressed: CompressedSpectra) -> CompressedSpectra:
+        """Return compressed spectra with the logarithms of their levels as first values.
+
+        Parameters
+        ----------
+        compressed : CompressedSpectra
+            Of the spectra divided by their levels.
+
+        Returns
+        -------
+        compressed : CompressedSpectra
+            The mean spectrum and the components are multiplied by the typical level.
+        """
+        known = np.isfinite(self.variance)
+        typical = np.log(self.level[known]).mean()
+        logs = np.where(known, np.log(self.level) - typical, 0.0)
+        return CompressedSpectra(
+            compressed.mean * np.exp(typical),
+            compressed.components * np.exp(typical),
+            np.hstack([logs, compressed.values]),
+            np.hstack([self.variance, compressed.variance]),
+        )
+
+
+def find_levels(flux: np.ndarray, variance: np.ndarray, good: np.ndarray) -> Levels | None:
+    """Return the flux scales of spectra that span more than a small factor.
+
+    Flux-calibrated spectra of cold and hot stars differ by powers of ten. Learned as they are,
+    all that counts is the errors of the brightest.
+
+    Parameters
+    ----------
+    flux, variance, good : ndarray of shape (n_spectra, n_pixels)
+        As for `compress`.
+
+    Returns
+    -------
+    levels : Levels or None
+        None where spectra are of one scale, or too many have none: they are noise about 0.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.emulator.compression import find_levels
+    >>> flux = np.array([[1.0, 2.0], [10.0, 20.0]])
+    >>> find_levels(flux, 0 * flux, flux > 0).level.ravel().round(2)
+    array([ 1.5, 15. ])
+    >>> find_levels(flux[:1], 0 * flux[:1], flux[:1] > 0) is None
+    True
+    """
+    template = np.ones(flux.shape[1])
+    seen = np.maximum(good.sum(axis=0), 1)
+    for _ in range(2):  # where pixels are missing, the others say how bright the rest would be
+        weight = np.where(good, template, 0.0).sum(axis=1)
+        level = np.where(good, flux, 0.0).sum(axis=1) / np.where(weight > 0, weight, 1.0)
+        error = np.sqrt(np.where(good, variance, 0.0).sum(axis=1)) / np.maximum(weight, TINY)
+        known = (weight > 0) & (level > SURE * error)
+        if np.mean(known) < FEWEST_LEVELS or level[known].max() <= ALIKE * level[known].min():
+            return None
+        level = np.where(known, level, level[known].min())
+        shapes = np.where(good & known[:, None], flux / level[:, None], 0.0)
+        template = np.maximum(shapes.sum(axis=0) / seen, TINY)
+    spread = np.where(known, (error / level) ** 2, np.inf)
+    return Levels(level[:, None], spread[:, None])
 
 
 def _relative_weights(variance: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -8,14 +8,13 @@ import astropy.units as u
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.model import EmulatorModel
 from spectragan.emulator.training import EmulatorSettings, TrunkSettings, fit_emulator
 from spectragan.exceptions import GridMismatchError
 from spectragan.files.saving import SaveMixin
-from spectragan.label_checks import check_same_stars, hide_codes
+from spectragan.label_checks import check_same_length, check_same_stars, from_rows, hide_codes
 from spectragan.labels import (
     LABELS,
     check_not_swapped,
@@ -29,13 +28,14 @@ from spectragan.labels import (
 from spectragan.rules import VERBOSE, Rules, check_all, count, counts, number
 from spectragan.spectra import Spectra, as_spectra
 from spectragan.spectra.axis import same_axis
-from spectragan.spectra.checks import is_masked
+from spectragan.spectra.checks import is_masked, native_float
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.noise import noise_variance
 from spectragan.spectra.transformer import EmulatedSpectraMixin
 from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.inference import map_padded
 from spectragan.training.resuming import open_fit
+from spectragan.training.weights import distinct_rows, star_weights
 
 GOOD = "the default is a good start"
 
@@ -80,9 +80,10 @@ def read_spectra(y: Any) -> Spectra:
     ValueError
         If one-dimensional numbers aren't finite, or `y` breaks a rule of `Spectra`.
     """
-    if kind_of(y) != "array" or is_masked(y) or isinstance(y, u.Quantity):
+    if kind_of(y) != "array" or is_masked(y) or isinstance(y, u.Quantity) or hasattr(y, "fit"):
         return as_spectra(y)
-    values = np.asarray(y)
+    ragged = isinstance(y, list | tuple) and len({np.size(row) for row in y}) > 1
+    values = native_float(y, "y") if ragged else np.asarray(y)  # numpy's words aren't ours
     if values.ndim != 1:
         return as_spectra(values)
     column = values.astype(float)
@@ -94,18 +95,23 @@ def read_spectra(y: Any) -> Spectra:
     return Spectra(column[:, None], None)
 
 
-def read_training(X: Any, y: Any) -> tuple[np.ndarray, Spectra]:
+def read_training(
+    X: Any, y: Any, sample_weight: Any = None
+) -> tuple[np.ndarray, Spectra, np.ndarray]:
     """Return labels and spectra to fit an emulator to.
 
     Parameters
     ----------
     X : array-like of shape (n_samples, n_labels), DataFrame, Table or QTable
     y : Spectra, specutils object, list of them, or array-like
+    sample_weight : array-like of shape (n_samples,), default=None
 
     Returns
     -------
-    labels : ndarray of shape (n_samples, n_labels)
+    labels : ndarray of shape (n_stars, n_labels), float64
+        Of stars that differ, in an order of their own.
     spectra : Spectra
+    weights : ndarray of shape (n_stars,)
 
     Raises
     ------
@@ -119,12 +125,12 @@ def read_training(X: Any, y: Any) -> tuple[np.ndarray, Spectra]:
         )
     labels = label_array(X)
     spectra = read_spectra(y)
-    check_consistent_length(labels, spectra)
+    check_same_length(labels, spectra)
     check_same_stars(X, y, ("X", "y"))
     labels = hide_codes(labels, named_columns(X) or number_labels(labels), "X")
-    known = np.isfinite(labels).all(axis=1)
-    if not known.all():
-        labels, spectra = labels[known], spectra[known]
+    weights = star_weights(sample_weight, len(labels)) * np.isfinite(labels).all(axis=1)
+    rows, weights = distinct_rows(labels.astype(float), spectra, weights)
+    labels, spectra = labels[rows].astype(float), spectra[rows]
     if len(labels) < 2:
         raise ValueError(
             "`X` and `y` must hold at least 2 spectra with labels; got "
@@ -135,7 +141,7 @@ def read_training(X: Any, y: Any) -> tuple[np.ndarray, Spectra]:
             "`y` must have at least one pixel with ivar > 0; got all pixels masked; check the "
             "mask (True means bad) and the flux for NaN."
         )
-    return labels, spectra
+    return labels, spectra, weights
 
 
 def check_grid(spectra: Spectra, n_pixels: int, wavelength: u.Quantity | None) -> None:
@@ -253,6 +259,9 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
     If all spectra of the fit were divided by their own median, so are the emulated ones: which
     pixel is the median jumps with the labels, and no smooth function follows that.
 
+    If their fluxes span a factor of three or more, each is learned on its own scale, and the
+    logarithm of that scale as the first coefficient: cold stars come out as well as hot ones.
+
     References
     ----------
     .. [1] Rasmussen, C. E. and Williams, C. K. I. 2006, Gaussian Processes for Machine Learning,
@@ -330,6 +339,7 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
         label_names: Sequence[str] | None = None,
         resume: bool = False,
@@ -343,6 +353,9 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         y : Spectra, specutils object, list of them, or array-like of shape (n_samples, n_pixels)
             The spectra, dimensionless. Pixels with ivar 0 are ignored. One-dimensional numbers
             of shape (n_samples,) are taken as spectra of one pixel.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each star counts where they disagree. Stars of weight 0 are left out; a star
+            that comes twice counts twice.
         label_names : sequence of str, default=None
             Names of the columns of an array of labels, and what to take of a table.
         resume : bool, default=False
@@ -361,7 +374,8 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
             `resume`, any without.
         ValueError
             If labels aren't finite, or labels and spectra aren't equally many, at least two, or
-            changed places, or no pixel is good, or a parameter is out of its range.
+            changed places, or no pixel is good, or weights are negative, or a parameter is out of
+            its range.
 
         Warns
         -----
@@ -373,17 +387,21 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         check_all(vars(self), self._rules)
         device = resolve_device(self.device)
         check_not_swapped(X, y, "fit(labels, spectra)")
-        labels, spectra = self._read_training(with_names(X, label_names), y)
+        labels, spectra, weights = self._read_training(
+            from_rows(with_names(X, label_names)), y, sample_weight
+        )
         good = spectra.ivar > 0
         variance = noise_variance(spectra)
         flux = spectra.filled().astype(float)
-        checkpoints = open_fit(self, {"labels": labels, "spectra": spectra}, resume=resume)
+        data = {"labels": labels, "spectra": spectra, "sample_weight": weights}
+        checkpoints = open_fit(self, data, resume=resume)
         with seeded(checkpoints.seeds, device) as rng:
             self.net_ = fit_emulator(
                 labels,
                 flux,
                 variance,
                 good,
+                weights,
                 training_settings(self, device),
                 rng=rng,
                 checkpoints=checkpoints,
@@ -501,9 +519,11 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         check_is_fitted(self)
         return self.net_.module_.components.numpy().copy()
 
-    def _read_training(self, X: Any, y: Any) -> tuple[np.ndarray, Spectra]:
+    def _read_training(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[np.ndarray, Spectra, np.ndarray]:
         """Check labels and spectra, and set the attributes that describe them."""
-        labels, spectra = read_training(X, y)
+        labels, spectra, weights = read_training(X, y, sample_weight)
         names = named_columns(X)
         self.label_names_ = names or number_labels(labels)
         if names is not None:
@@ -516,7 +536,7 @@ class SpectrumEmulator(EmulatedSpectraMixin, SaveMixin, RegressorMixin, BaseEsti
         self.wavelength_, self.medium_ = spectra.wavelength, spectra.medium
         self.unit_ = spectra.unit
         self._one_dimensional = kind_of(y) == "array" and np.asarray(y).ndim == 1
-        return labels.astype(float), spectra
+        return labels, spectra, weights
 
     @plain_torch()
     def _evaluate(self, X: Any, method: str) -> np.ndarray:

@@ -3,7 +3,9 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from scipy.optimize import minimize
 
 from spectragan.emulator.network import KernelHead, squared_exponential, warp_labels
 from spectragan.spectra.summary import progress_bar
@@ -60,13 +62,18 @@ class KernelParameters:
         lengths, curvatures = self.vector[: self.n_labels], self.vector[self.n_labels : -3]
         return 0.125 * lengths.square().sum() + 2 * curvatures.square().sum()
 
-    def covariance(self, labels: torch.Tensor, variance: torch.Tensor) -> torch.Tensor:
-        """Return the covariance (n_rows, n_rows) of noisy coefficients at standardised labels."""
+    def covariance(
+        self, labels: torch.Tensor, variance: torch.Tensor, weights: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the covariance (n_rows, n_rows) of noisy coefficients at standardised labels.
+
+        A row of weight 2 is known as well as two rows would be.
+        """
         warped = warp_labels(labels, self.curvatures)
         scaled = warped / self.lengths
         smooth = squared_exponential(scaled, scaled)
         linear = self.linear_variance * (1 + warped @ warped.T)
-        return self.signal * (smooth + linear) + torch.diag(self.noise + variance)
+        return self.signal * (smooth + linear) + torch.diag((self.noise + variance) / weights)
 
 
 def learn_kernels(
@@ -74,6 +81,7 @@ def learn_kernels(
     labels: torch.Tensor,
     values: torch.Tensor,
     variance: torch.Tensor,
+    weights: torch.Tensor,
     *,
     verbose: int = 0,
 ) -> list[KernelParameters]:
@@ -87,6 +95,8 @@ def learn_kernels(
         Standardised. Time goes with the cube of n_rows; a few hundred tell enough.
     values, variance : tensor of shape (n_rows, n_components), float64
         Coefficients, each with a variance of about 1, and the variances of their errors.
+    weights : tensor of shape (n_rows,), float64
+        How many rows each counts for.
     verbose : int, default=0
         0 shows no progress bar.
 
@@ -98,7 +108,7 @@ def learn_kernels(
     groups = list(_groups(head, values, variance))
     return [
         # Not from where the last group ended: parameters at their bounds would stay there.
-        KernelParameters(_maximise_likelihood(start, labels, *group))
+        KernelParameters(_maximise_likelihood(start, labels, weights, *group))
         for group in progress_bar(groups, description="emulator", unit="group", hidden=not verbose)
     ]
 
@@ -109,6 +119,7 @@ def solve_kernel_head(
     labels: torch.Tensor,
     values: torch.Tensor,
     variance: torch.Tensor,
+    weights: torch.Tensor,
 ) -> None:
     """Set all buffers of `head` to the mean of the Gaussian processes given the rows.
 
@@ -120,19 +131,20 @@ def solve_kernel_head(
         From `learn_kernels`.
     labels : tensor of shape (n_rows, n_labels), float64
     values, variance : tensor of shape (n_rows, n_components), float64
+    weights : tensor of shape (n_rows,), float64
+        As for `learn_kernels`.
     """
     head.centers.copy_(labels)
-    weights, linear = [], []
+    bumps, linear = [], []
     for kernel, (group_values, group_variance) in zip(
         kernels, _groups(head, values, variance), strict=True
     ):
-        factor = _cholesky(kernel.covariance(labels, group_variance))
-        weights.append(torch.cholesky_solve(group_values, factor))
+        factor = _cholesky(kernel.covariance(labels, group_variance, weights))
         warped = warp_labels(labels, kernel.curvatures)
         design = torch.cat([torch.ones_like(warped[:, :1]), warped], dim=1)
-        weights[-1] = kernel.signal * weights[-1]
-        linear.append(kernel.linear_variance * design.T @ weights[-1])
-    head.weights.copy_(torch.cat(weights, dim=1))
+        bumps.append(kernel.signal * torch.cholesky_solve(group_values, factor))
+        linear.append(kernel.linear_variance * design.T @ bumps[-1])
+    head.weights.copy_(torch.cat(bumps, dim=1))
     head.linear.copy_(torch.cat(linear, dim=1))
     head.curvatures.copy_(torch.stack([kernel.curvatures for kernel in kernels]))
     head.lengths.copy_(torch.stack([kernel.lengths for kernel in kernels]))
@@ -148,29 +160,31 @@ def _groups(
 
 
 def _maximise_likelihood(
-    start: torch.Tensor, labels: torch.Tensor, values: torch.Tensor, variance: torch.Tensor
+    start: torch.Tensor,
+    labels: torch.Tensor,
+    weights: torch.Tensor,
+    values: torch.Tensor,
+    variance: torch.Tensor,
 ) -> torch.Tensor:
     """Return the parameter vector of one group."""
-    vector = start.clone().requires_grad_()
-    optimizer = torch.optim.LBFGS(
-        [vector], max_iter=LBFGS_ITERATIONS, history_size=10, line_search_fn="strong_wolfe"
-    )
     n_rows, n_components = values.shape
 
-    def closure() -> torch.Tensor:
-        optimizer.zero_grad()
+    def loss(numbers: np.ndarray) -> tuple[float, np.ndarray]:
+        vector = torch.tensor(numbers).requires_grad_()
         kernel = KernelParameters(vector)
-        factor = _cholesky(kernel.covariance(labels, variance))
+        factor = _cholesky(kernel.covariance(labels, variance, weights))
         white = torch.linalg.solve_triangular(factor, values, upper=False)
         log_determinant = torch.log(torch.diagonal(factor)).sum()
         likelihood = 0.5 * white.square().sum() + n_components * log_determinant
-        loss = likelihood / (n_rows * n_components) + kernel.penalty() / n_rows
-        loss.backward()
-        return loss
+        total = likelihood / (n_rows * n_components) + kernel.penalty() / n_rows
+        (slope,) = torch.autograd.grad(total, vector)
+        return total.item(), slope.numpy()
 
-    optimizer.step(closure)
-    found = vector.detach()
-    return found if torch.isfinite(found).all() else start
+    # Torch's own imports its compiler: two seconds in every process.
+    options = {"maxiter": LBFGS_ITERATIONS, "maxcor": 10}
+    found = minimize(loss, start.numpy(), jac=True, method="L-BFGS-B", options=options)
+    best = torch.tensor(found.x)
+    return best if torch.isfinite(best).all() else start
 
 
 def _cholesky(matrix: torch.Tensor) -> torch.Tensor:

@@ -142,14 +142,20 @@ class EmulatorModel(SpectrumModel):
             If the map isn't affine: no constant plus a linear map.
         """
         rows = self.rows.numpy()
+        # On the scale of flux: beside a constant of 1e17, components of size 1 would be rounding.
+        size = float(np.abs(rows[0]).max()) or 1.0
+        peaks = np.abs(rows).max(axis=1, keepdims=True)
+        ratios = np.where(peaks > 0, size / np.where(peaks > 0, peaks, 1.0), 1.0)
+        scales = 2.0 ** np.round(np.log2(ratios))  # powers of two cost no digit
         zero = np.asarray(function(np.zeros((1, rows.shape[1]))), dtype=float)
-        mapped = np.asarray(function(rows), dtype=float) - zero
+        mapped = (np.asarray(function(scales * rows), dtype=float) - zero) / scales
         mapped[-1] = np.asarray(function(rows[-1:]), dtype=float)[0]
+        probe = (scales * rows)[:-1].sum(axis=0, keepdims=True)
         for sign in (1.0, -1.0):
-            straight = sign * mapped[:-1].sum(axis=0) + zero[0]
-            found = np.asarray(function(sign * rows[:-1].sum(axis=0, keepdims=True)))[0]
+            straight = sign * (scales * mapped)[:-1].sum(axis=0) + zero[0]
+            found = np.asarray(function(sign * probe))[0]
             error = float(np.abs(found - straight).max())
-            if not error <= AFFINE * max(float(np.abs(straight).max()), 1.0):
+            if not error <= AFFINE * max(float(np.abs(straight).max()), size):
                 raise ValueError(
                     "`function` must be affine, a constant plus a linear map; got one whose value "
                     f"for a sum of spectra is {error:.2g} away from that; give it to `through`."

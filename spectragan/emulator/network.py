@@ -205,7 +205,7 @@ class EmulatorNetwork(nn.Module):
     Coefficients are a `KernelHead` plus a fully connected network, whose last layer starts at
     zero: before training this is the kernel emulator alone. The first component is the mean
     spectrum and its coefficient 1, unless spectra are kept at a median of 1: then it is what
-    makes the median 1, and multiplies the other coefficients too.
+    makes the median 1, and multiplies the other coefficients too; or with `log_level` the level.
 
     Parameters
     ----------
@@ -218,13 +218,16 @@ class EmulatorNetwork(nn.Module):
     unit_median : bool, default=False
         Keep every spectrum at a median of 1. Which pixel is the median changes with the labels,
         a kinked function that no smooth network learns.
+    log_level : bool, default=False
+        The first coefficient is the logarithm of a level that multiplies all the others: fluxes
+        that span powers of ten are learned each on its own scale.
 
     Attributes
     ----------
     arguments : dict
         What it was made with: a saved network is made again so.
     components : tensor of shape (1 + n_components, n_pixels)
-        The rows every emulated spectrum is a combination of: the mean spectrum and, orthonormal,
+        The rows every emulated spectrum is a combination of: the mean spectrum and, orthogonal,
         the directions in which spectra differ.
 
     Examples
@@ -243,6 +246,7 @@ class EmulatorNetwork(nn.Module):
         "n_centers": "whole",
         "hidden": "sizes",
         "unit_median": "flag",
+        "log_level?": "flag",
     }
 
     label_mean: torch.Tensor
@@ -259,6 +263,7 @@ class EmulatorNetwork(nn.Module):
         n_centers: int,
         hidden: Sequence[int] = (300, 300),
         unit_median: bool = False,
+        log_level: bool = False,
     ) -> None:
         super().__init__()
         self.arguments = {
@@ -268,14 +273,16 @@ class EmulatorNetwork(nn.Module):
             "n_centers": n_centers,
             "hidden": tuple(hidden),
             "unit_median": unit_median,
+            "log_level": log_level,
         }
-        self.unit_median = unit_median
+        self.unit_median, self.log_level = unit_median, log_level
+        n_values = n_components + log_level
         self.register_buffer("label_mean", torch.zeros(n_labels))
         self.register_buffer("label_scale", torch.ones(n_labels))
         self.register_buffer("components", torch.zeros(1 + n_components, n_pixels))
-        self.register_buffer("coefficient_scale", torch.ones(n_components))
-        self.kernel = KernelHead(n_labels, n_centers, n_components)
-        self.trunk = _trunk(n_labels, hidden, n_components)
+        self.register_buffer("coefficient_scale", torch.ones(n_values))
+        self.kernel = KernelHead(n_labels, n_centers, n_values)
+        self.trunk = _trunk(n_labels, hidden, n_values)
 
     def standardize(self, labels: torch.Tensor) -> torch.Tensor:
         """Return labels with mean 0 and standard deviation 1 over the training stars."""
@@ -285,6 +292,9 @@ class EmulatorNetwork(nn.Module):
         """Return coefficients (n_rows, 1 + n_components) of labels (n_rows, n_labels)."""
         standard = self.standardize(labels)
         varying = (self.kernel(standard) + self.trunk(standard)) * self.coefficient_scale
+        if self.log_level:
+            level = torch.exp(varying[:, :1])
+            return level * torch.cat([torch.ones_like(level), varying[:, 1:]], dim=1)
         coefficients = torch.cat([torch.ones_like(varying[:, :1]), varying], dim=1)
         if self.unit_median:
             coefficients = coefficients / row_median(coefficients @ self.components)
@@ -313,8 +323,14 @@ class EmulatorNetwork(nn.Module):
             kernel, by_kernel = kernel + trunk, by_kernel + by_trunk
         values = kernel * self.coefficient_scale
         slopes = by_kernel * self.coefficient_scale / self.label_scale[:, None]
-        values = torch.cat([torch.ones_like(values[:, :1]), values], dim=1)
-        slopes = torch.cat([torch.zeros_like(slopes[:, :, :1]), slopes], dim=2)
+        level, level_slopes = torch.exp(values[:, :1]), slopes[:, :, :1]
+        if self.log_level:
+            values, slopes = values[:, 1:], slopes[:, :, 1:]
+        values = torch.cat([torch.ones_like(level), values], dim=1)
+        slopes = torch.cat([torch.zeros_like(level_slopes), slopes], dim=2)
+        if self.log_level:
+            slopes = level[:, None] * (slopes + values[:, None] * level_slopes)
+            return level * values, slopes
         if not self.unit_median:
             return values, slopes
         median, by_coefficient = self._median(values)

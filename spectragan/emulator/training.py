@@ -10,9 +10,10 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
 
-from spectragan.emulator.compression import CompressedSpectra, compress
+from spectragan.emulator.compression import CompressedSpectra, compress, find_levels
 from spectragan.emulator.kernels import learn_kernels, solve_kernel_head
 from spectragan.emulator.network import EmulatorNetwork
+from spectragan.training.adam import Adam
 from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
 from spectragan.training.inference import map_padded
 from spectragan.training.progress import EpochProgress
@@ -89,7 +90,7 @@ def make_emulator_net(module: EmulatorNetwork, settings: TrunkSettings) -> Emula
     horizon = max(1, settings.max_epochs)
     net = EmulatorNet(
         module,
-        optimizer=torch.optim.Adam,
+        optimizer=Adam,
         lr=settings.learning_rate,
         max_epochs=settings.max_epochs,
         batch_size=settings.batch_size,
@@ -116,6 +117,7 @@ def train_trunk(
     labels: torch.Tensor,
     residual: torch.Tensor,
     variance: torch.Tensor,
+    counts: torch.Tensor,
     *,
     validation_fraction: float,
     checkpoints: Checkpoints = NOT_KEPT,
@@ -130,6 +132,8 @@ def train_trunk(
         Standardised; rows that the kernel head was not fitted to.
     residual, variance : tensor of shape (n_rows, n_components)
         What the kernel head leaves, and the variance of its errors.
+    counts : tensor of shape (n_rows,)
+        How much each row counts.
     validation_fraction : float
         Share of the rows held out.
     checkpoints : Checkpoints, default=NOT_KEPT
@@ -138,7 +142,7 @@ def train_trunk(
     scale = residual.std(0).clamp_min(torch.finfo(torch.float32).tiny)
     # Between equal weight for every component and equal weight for every unit of flux, measured
     # best on held-out spectra.
-    weights = (scale / variance.sqrt()).clamp_max(1e6)
+    weights = (scale / variance.sqrt()).clamp_max(1e6) * counts[:, None]
     targets = {"values": residual / scale, "weights": weights / weights.mean()}
     targets = {name: value.float() for name, value in targets.items()}
     order = torch.randperm(len(labels))
@@ -203,6 +207,7 @@ def fit_emulator(
     flux: np.ndarray,
     variance: np.ndarray,
     good: np.ndarray,
+    weights: np.ndarray,
     settings: EmulatorSettings,
     *,
     rng: np.random.RandomState,
@@ -215,6 +220,8 @@ def fit_emulator(
     labels : ndarray of shape (n_spectra, n_labels)
     flux, variance, good : ndarray of shape (n_spectra, n_pixels)
         As for `spectragan.emulator.compression.compress`.
+    weights : ndarray of shape (n_spectra,)
+        How much each counts against the others, > 0.
     settings : EmulatorSettings
     rng : RandomState
         Torch's own generator is used too: call inside `spectragan.training.devices.seeded`.
@@ -226,31 +233,25 @@ def fit_emulator(
     net : EmulatorNet
         On the CPU; ``net.module_`` maps labels to spectra.
     """
-    unit_median = has_unit_median(flux, good)
-    if unit_median:  # learn spectra on a scale that is a smooth function of the labels
-        flux = flux / flux.mean(1, keepdims=True)
-    compressed = compress(labels, flux, variance, good, settings.n_components, rng=rng)
-    module = EmulatorNetwork(
-        labels.shape[1],
-        flux.shape[1],
-        compressed.values.shape[1],
-        n_centers=min(len(labels), settings.n_centers),
-        hidden=settings.hidden,
-        unit_median=unit_median,
-    )
+    compressed, module = _build(labels, flux, variance, good, settings, rng)
     net = make_emulator_net(module, settings.trunk)
     kernel = module.kernel.cpu().double()
     scale = _set_scales(module, labels, compressed)
     standard = module.standardize(torch.as_tensor(labels, dtype=torch.float64))
     values = torch.as_tensor(compressed.values) / scale
-    errors = torch.as_tensor(compressed.variance)[:, None] / scale.square()
+    errors = torch.as_tensor(compressed.variance) / scale.square()
+    counts = torch.as_tensor(weights / weights.mean())
     order = torch.as_tensor(rng.permutation(len(labels)))
     few, centers = order[:KERNEL_ROWS], order[: settings.n_centers]
     rest = order[settings.n_centers :]
     kernels = learn_kernels(
-        kernel, standard[few], values[few], errors[few], verbose=settings.trunk.verbose
+        kernel,
+        *(each[few] for each in (standard, values, errors, counts)),
+        verbose=settings.trunk.verbose,
     )
-    solve_kernel_head(kernel, kernels, standard[centers], values[centers], errors[centers])
+    solve_kernel_head(
+        kernel, kernels, *(each[centers] for each in (standard, values, errors, counts))
+    )
     if len(rest) >= FEWEST_TRUNK_ROWS and settings.trunk.max_epochs > 0:
         residual = values[rest] - map_padded(kernel, standard[rest], batch_size=1024)
         fraction = settings.trunk.validation_fraction
@@ -259,12 +260,43 @@ def fit_emulator(
             standard[rest],
             residual,
             errors[rest],
+            counts[rest],
             validation_fraction=fraction,
             checkpoints=checkpoints,
         )
     net.set_params(device="cpu")
     module.cpu().double().requires_grad_(False)
     return net
+
+
+def _build(
+    labels: np.ndarray,
+    flux: np.ndarray,
+    variance: np.ndarray,
+    good: np.ndarray,
+    settings: EmulatorSettings,
+    rng: np.random.RandomState,
+) -> tuple[CompressedSpectra, EmulatorNetwork]:
+    """Return spectra compressed on the scale they are learned on, and the network for that."""
+    unit_median = has_unit_median(flux, good)
+    if unit_median:  # learn spectra on a scale that is a smooth function of the labels
+        flux = flux / flux.mean(1, keepdims=True)
+    levels = find_levels(flux, variance, good)
+    if levels is not None:
+        flux, variance = flux / levels.level, variance / levels.level**2
+    compressed = compress(labels, flux, variance, good, settings.n_components, rng=rng)
+    if levels is not None:
+        compressed = levels.joined(compressed)
+    module = EmulatorNetwork(
+        labels.shape[1],
+        flux.shape[1],
+        len(compressed.components),
+        n_centers=min(len(labels), settings.n_centers),
+        hidden=settings.hidden,
+        unit_median=unit_median,
+        log_level=levels is not None,
+    )
+    return compressed, module
 
 
 def has_unit_median(flux: np.ndarray, good: np.ndarray) -> bool:

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Mapping
 from functools import partial
+from numbers import Number
 from typing import Any
 
 import astropy.units as u
@@ -18,6 +19,11 @@ MEDIUM = one_of("air", "vacuum", None, remedy="say which wavelengths these are")
 
 def check_flux(flux: Any) -> tuple[np.ndarray, u.UnitBase, np.ndarray | None]:
     """Return flux as a 2-D float array, its unit and the mask it carries (True = bad) or None."""
+    if hasattr(flux, "ivar"):  # as an array it would lose its errors
+        raise TypeError(
+            f"`flux` must be an array; got {type(flux).__name__}, which has errors of its own; "
+            "take it as it is, or give its parts."
+        )
     flux = computed(flux)
     unit = unit_of(flux)
     mask = flux.mask if is_masked(flux) else None
@@ -51,8 +57,13 @@ def check_is_matrix(x: Any, name: str) -> None:
     TypeError
         If it is an estimator.
     ValueError
-        If its rows have different lengths.
+        If its rows have different lengths, or it holds labels, or no real numbers.
     """
+    if words := label_words(x):
+        raise ValueError(
+            f"`{name}` must be spectra; got labels, {', '.join(words)}; give the spectra of these "
+            "stars."
+        )
     if hasattr(x, "fit") and not hasattr(x, "__array__"):
         raise TypeError(
             f"`{name}` must be spectra: `Spectra`, specutils objects or numbers of shape "
@@ -65,6 +76,85 @@ def check_is_matrix(x: Any, name: str) -> None:
             f"`{name}` must have equally many pixels in every spectrum; got {min(lengths)} to "
             f"{max(lengths)}; resample the spectra onto one grid first."
         )
+    check_numbers(x, name, "(n_spectra, n_pixels)")
+    check_two_axes(x, name, "(n_spectra, n_pixels)")
+
+
+def check_two_axes(x: Any, name: str, shape: str) -> None:
+    """Raise one sentence about numbers that are no matrix; their values aren't shown."""
+    found = shape_of(x)
+    if len(found) != 2 and not hasattr(x, "toarray"):
+        raise ValueError(
+            f"`{name}` must have the shape {shape}: Expected 2D array, got shape {found}; "
+            "Reshape your data, with x[None, :] for one row."
+        )
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """Return the shape of what is an array, or can be read as one."""
+    return x.shape if hasattr(x, "shape") else np.asarray(x).shape
+
+
+LABEL_WORDS = {"teff", "logg", "feh", "fe_h", "m_h", "mh"}
+
+
+def label_words(x: Any) -> list[str]:
+    """Return those column names of a table, frame or array that only labels have."""
+    fields = getattr(getattr(x, "dtype", None), "names", None)
+    own = getattr(x, "names", None) if isinstance(x, np.ndarray) else None
+    found = (getattr(x, "colnames", None), own, fields, getattr(x, "columns", None))
+    names: Any = next((names for names in found if names is not None), ())
+    return [n for n in list(names) if isinstance(n, str) and n.lower() in LABEL_WORDS]
+
+
+def check_numbers(x: Any, name: str, shape: str) -> None:
+    """Raise one sentence about what holds no real numbers, instead of numpy's own.
+
+    Parameters
+    ----------
+    x : object
+    name : str
+        What to call it in a message.
+    shape : str
+        What it must have.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is nothing, a word, a number, a dict, or of complex numbers, dates or words.
+    """
+    if hasattr(x, "toarray"):  # scikit-learn has a sentence for sparse ones
+        return
+    dtype = getattr(x, "dtype", None)
+    kind = dtype.kind if isinstance(dtype, np.dtype) else ""
+    remedy = "convert it to float, or select numbers"
+    if x is None or isinstance(x, str | bytes | Number | Mapping) or hasattr(x, "fit"):
+        found = type(x).__name__ if hasattr(x, "fit") or isinstance(x, Mapping) else repr(x)
+        remedy = "give one row for every star"
+    elif isinstance(x, list | tuple) and any(isinstance(row, Mapping | str) for row in x):
+        found, remedy = "a list of dicts or words", "give one row of numbers for every star"
+    elif kind == "c":
+        found, remedy = f"{dtype}, Complex data not supported", "take the real part"
+    elif kind in ("m", "M"):
+        found = f"dates ({dtype})"
+    else:
+        word = _first_word(x) if kind in ("O", "U", "S") else None
+        if word is None:
+            return
+        found = f"the word {word!r}"
+    error = ValueError if kind else TypeError
+    raise error(f"`{name}` must hold real numbers of shape {shape}; got {found}; {remedy}.")
+
+
+def _first_word(x: Any) -> str | None:
+    """Return the first word in an array that is no number."""
+    for value in np.asarray(x).ravel():
+        if isinstance(value, str | bytes):
+            try:
+                float(value)
+            except ValueError:
+                return str(value)
+    return None
 
 
 def is_masked(values: Any) -> bool:
@@ -106,7 +196,11 @@ def native_float(values: Any, name: str) -> np.ndarray:
 
 
 def check_ivar(ivar: Any, flux: np.ndarray, unit: u.UnitBase) -> np.ndarray:
-    """Return ivar as an array of the shape and dtype of flux; values are checked later."""
+    """Return ivar as an array of the shape of flux; values are checked later.
+
+    It has the dtype of flux, unless that is float32 and can't hold what is known: fluxes of 1e-17
+    have an ivar of 1e38, and one that gets too small would become a mask.
+    """
     ivar = computed(ivar)
     if isinstance(ivar, u.Quantity):
         ivar = to_unit(ivar, unit**-2, "ivar")
@@ -116,8 +210,16 @@ def check_ivar(ivar: Any, flux: np.ndarray, unit: u.UnitBase) -> np.ndarray:
             f"`ivar` must have the shape of flux, {flux.shape}; got {values.shape}; "
             "use np.broadcast_to to repeat one value."
         )
-    with np.errstate(over="ignore"):  # an overflow becomes inf, which check_ivar_values reports
-        return values.astype(flux.dtype, copy=False)
+    if flux.dtype.itemsize < values.dtype.itemsize and not _fits_single(values):
+        return values
+    return values.astype(flux.dtype, copy=False)
+
+
+def _fits_single(values: np.ndarray) -> bool:
+    """Tell whether float32 holds values to its full precision."""
+    limits = np.finfo(np.float32)
+    known = values[(values > 0) & np.isfinite(values)]
+    return not known.size or bool(known.max() <= limits.max and known.min() >= limits.tiny)
 
 
 def check_ivar_values(ivar: np.ndarray) -> None:
@@ -125,9 +227,10 @@ def check_ivar_values(ivar: np.ndarray) -> None:
     if all_finite(ivar) and ivar.min() >= 0:
         return
     row, pixel = first_true(~(np.isfinite(ivar) & (ivar >= 0)))
+    infinite = bool(ivar[row, pixel] == np.inf)
     raise ValueError(
         f"`ivar` must be finite and >= 0; got {ivar[row, pixel]} at row {row}, pixel {pixel}; "
-        "set ivar to 0 to ignore a pixel."
+        f"set ivar to 0 to ignore a pixel{', and work 1 / sigma**2 out in float64' * infinite}."
     )
 
 

@@ -29,8 +29,9 @@ class Spectra(FactsMixin):
     Parameters
     ----------
     flux : array-like or Quantity of shape (n_spectra, n_pixels)
-        Types float32 and float64 are kept, other numbers become float64. Values that are not finite
-        become 0 with ivar 0, with a warning unless they were masked already.
+        Types float32 and float64 are kept, but where float32 can't hold ivar; other numbers
+        become float64. Values that are not finite become 0 with ivar 0, with a warning unless
+        they were masked already.
     wavelength : Quantity of shape (n_pixels,) or None
         Any spectral unit (Angstrom, nm, 1/cm, Hz, eV, ...), strictly monotonic. None is a grid
         without wavelengths: spectra are then compared pixel by pixel.
@@ -124,6 +125,7 @@ class Spectra(FactsMixin):
             weights = np.broadcast_to(np.ones((), values.dtype), values.shape)
         else:
             weights = validation.check_ivar(ivar, values, unit)
+            values = values.astype(weights.dtype, copy=False)
         if mask is not None and mask.any():
             weights = np.where(mask, values.dtype.type(0), weights)
         values, weights = validation.drop_nonfinite(values, weights)

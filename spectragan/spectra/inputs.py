@@ -6,11 +6,11 @@ from typing import Any
 import astropy.units as u
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from spectragan.exceptions import GridMismatchError
 from spectragan.spectra.axis import same_axis
-from spectragan.spectra.checks import check_is_matrix, is_masked
+from spectragan.spectra.checks import check_is_matrix, is_masked, shape_of
 from spectragan.spectra.container import Spectra
 from spectragan.spectra.convert import as_spectra, kind_of
 from spectragan.spectra.joining import check_same_grid, concatenate
@@ -175,6 +175,8 @@ def validate_spectra(estimator: BaseEstimator, X: Any, *, reset: bool) -> Spectr
         check_is_matrix(X, "X")
         if not reset and hasattr(X, "iloc") and getattr(estimator, "wavelength_", None) is not None:
             X = X.to_numpy()  # `fit` saw spectra, which have no column names to compare
+        elif not reset and not hasattr(X, "columns"):
+            check_n_pixels(estimator, shape_of(X)[1])
         X = validate_data(
             estimator,
             X,
@@ -212,6 +214,38 @@ def check_unit(spectra: Spectra, unit: Any, of: str = "fit") -> None:
         raise ValueError(
             f"`X` must have the flux unit of {of}, '{unit}'; got '{spectra.unit}'; convert it, or "
             "normalise both the same way first."
+        )
+
+
+def check_translator(translator: Any, call: str) -> None:
+    """Raise unless a translator is one, and fitted.
+
+    Parameters
+    ----------
+    translator : object
+    call : str
+        The right order of arguments.
+
+    Raises
+    ------
+    NotFittedError, TypeError
+        If it isn't.
+    """
+    if not hasattr(translator, "transform") or isinstance(translator, type):
+        raise TypeError(
+            f"`translator` must be a fitted translator; got {type(translator).__name__}; "
+            f"call {call}."
+        )
+    check_is_fitted(translator)
+
+
+def check_n_pixels(estimator: Any, n_pixels: int) -> None:
+    """Raise unless there are as many pixels as in the fit."""
+    if n_pixels != estimator.n_features_in_:
+        raise ValueError(
+            f"X has {n_pixels} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input: one column for each pixel of the fit; "
+            "give spectra on that grid, or resample them onto it."
         )
 
 

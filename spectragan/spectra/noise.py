@@ -49,7 +49,8 @@ def lend_noise(spectra: Spectra, lenders: Spectra, rng: np.random.Generator) -> 
         return spectra
     lent = able[rng.integers(able.size, size=needy.size)]
     known = lenders.noise[lent] == "known"
-    flux, ivar, noise = spectra.flux.copy(), spectra.ivar.copy(), spectra.noise.copy()
+    flux, noise = spectra.flux.copy(), spectra.noise.copy()
+    ivar = spectra.ivar.astype(np.result_type(spectra.dtype, lenders.dtype))
     ivar[needy] = lenders.ivar[lent] * (spectra.ivar[needy] > 0)
     # One draw per row and pixel whatever the mask, so that masks do not shift the random stream.
     draws = rng.standard_normal((needy.size, spectra.shape[1]))
@@ -169,9 +170,7 @@ def _with_noise(
     raised = good & (missing > 0)
     ivar = np.where(good, spectra.ivar, 0)
     ivar = np.where(raised, 1 / np.where(raised, target, 1.0), ivar)
-    return spectra.with_flux(
-        (spectra.flux + draws).astype(spectra.dtype), ivar.astype(spectra.dtype)
-    )
+    return spectra.with_flux((spectra.flux + draws).astype(spectra.dtype), ivar)
 
 
 def relative_weights(sets: list[Spectra]) -> list[np.ndarray]:

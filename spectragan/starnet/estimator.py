@@ -6,11 +6,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
-from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from spectragan.files.saving import SaveMixin
-from spectragan.label_checks import check_same_stars
+from spectragan.label_checks import check_same_length, check_same_stars, from_rows
 from spectragan.labels import (
     LABELS,
     check_not_swapped,
@@ -26,11 +25,16 @@ from spectragan.spectra import Spectra, validate_spectra
 from spectragan.spectra.inputs import GRID, check_unit
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.starnet.inputs import (
+    LabelTargets,
+    check_enough,
     fit_scaling,
+    held_out_deviation,
     in_memory_if_few,
+    label_errors,
     sample_of,
     split_rows,
     training_settings,
+    translated,
 )
 from spectragan.starnet.training import (
     Augmentation,
@@ -44,8 +48,8 @@ from spectragan.training.dask_rows import check_left_to_dask, map_spectra, one_r
 from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.resuming import open_fit
 from spectragan.training.streaming import BATCH_ROWS, holds_dask, row_chunks, write_results
+from spectragan.training.weights import star_weights
 
-MIN_SPECTRA = 2  # one to train on, one held out
 NO_LABELS = "call fit(spectra, labels)"
 
 GOOD = "the default is a good start"
@@ -86,6 +90,9 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
     validation_fraction : float, default=0.1
         Share of the spectra that is held out to stop early, to keep the best epoch and to scale
         the predicted uncertainties.
+    translator : fitted translator or FrozenEstimator of one, default=None
+        Makes the synthetic spectra of the fit look observed; spectra to predict are observed, and
+        taken as they are. Where copies are fitted, as in a cross-validation, it must be frozen.
     checkpoint : str or path-like, default=None
         Directory of this fit alone that keeps the state of training, for ``fit(resume=True)``.
     checkpoint_every : int, default=1
@@ -207,6 +214,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         batch_size: int = 64,
         learning_rate: float = 7e-4,
         validation_fraction: float = 0.1,
+        translator: Any = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 1,
         random_state: int | np.random.RandomState | None = None,
@@ -223,6 +231,7 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.validation_fraction = validation_fraction
+        self.translator = translator
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.random_state = random_state
@@ -234,7 +243,9 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         self,
         X: Any,
         y: Any,
+        sample_weight: Any = None,
         *,
+        label_std: Any = None,
         label_names: Sequence[str] | None = None,
         resume: bool = False,
     ) -> "StarNetRegressor":
@@ -246,7 +257,14 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
             The spectra. Pixels with ivar 0 are ignored, and so are spectra without a good pixel.
             `LazySpectra` are read page by page.
         y : array-like of shape (n_spectra,) or (n_spectra, n_labels), DataFrame, Table or QTable
-            The labels, finite. Stars with a code such as -9999 for a label are left out.
+            The labels. Where one is NaN, masked, or a code such as -9999, the star teaches its
+            other labels.
+        sample_weight : array-like of shape (n_spectra,), default=None
+            How much each star counts. Stars of weight 0 are left out; a star that comes twice
+            counts twice, and is either learned from or held out.
+        label_std : array-like of the shape of `y`, DataFrame, Table or QTable, default=None
+            Standard deviations of the labels' errors, 0 where they are exact. Labels count the
+            less, and predicted uncertainties don't contain these errors.
         label_names : sequence of str, default=None
             Names of the columns of an array of labels, and what to take of a table.
         resume : bool, default=False
@@ -264,35 +282,48 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
             If `checkpoint` can't be used, or holds checkpoints: of other data or parameters with
             `resume`, any without.
         ValueError
-            If labels aren't finite, or spectra and labels aren't equally many, or changed places,
-            or fewer than 2 spectra have a good pixel, or a parameter is out of its range.
+            If labels are infinite, or spectra and labels aren't equally many, or changed places,
+            or fewer than 2 spectra with a good pixel have a label, or weights or standard
+            deviations are negative, or a parameter is out of its range, or `translator` isn't
+            fitted.
 
         Warns
         -----
         CheckpointWarning
             If a checkpoint can't be written or read; training goes on.
         MissingLabelWarning
-            If stars are left out.
+            If codes stand where labels aren't known.
         """
         self.__dict__.pop("nets_", None)  # what was fitted before is gone, whatever happens now
         check_all(vars(self), self._rules)
         device = resolve_device(self.device)
         check_not_swapped(y, X, "fit(spectra, labels)")
-        spectra, labels = self._read_training(X, with_names(y, label_names))
-        checkpoints = open_fit(self, {"spectra": spectra, "labels": labels}, resume=resume)
-        self._scaling = fit_scaling(sample_of(spectra), self.snr)
-        self._label_mean, spread = labels.mean(axis=0), labels.std(axis=0)
+        if self.translator is not None:
+            X = translated(self.translator, X)
+        spectra, targets = self._read_training(
+            X,
+            from_rows(with_names(y, label_names)),
+            sample_weight,
+            with_names(label_std, label_names),
+        )
+        labels, rows = targets.labels, targets.rows
+        data = {"spectra": spectra, "labels": labels, "label_std": targets.std}
+        data["sample_weight"] = targets.weights
+        checkpoints = open_fit(self, data, resume=resume)
+        some = spectra if len(rows) == len(spectra) else spectra[np.sort(rows)]
+        self._scaling = fit_scaling(sample_of(some), self.snr)
+        self._label_mean, spread = np.nanmean(labels[rows], 0), np.nanstd(labels[rows], 0)
         self._label_scale = np.where(spread > 0, spread, 1.0)
-        standard = (labels - self._label_mean) / self._label_scale
+        standard = targets.standardised(self._label_mean, self._label_scale)
         with seeded(checkpoints.seeds, device) as rng:
             fraction = self.validation_fraction
-            train, valid = split_rows(self._scaling, spectra, standard, fraction, rng)
+            train, valid = split_rows(self._scaling, spectra, standard, rows, fraction, rng)
             # Held-out spectra get noise once, and no masks.
             valid.inputs = {"flux": augment(valid.inputs, Augmentation(0.0, self.snr, 0.0))}
             settings = training_settings(self, device)
             nets = train_ensemble(train, valid, self.n_members, settings, checkpoints=checkpoints)
         mean, std = predict_ensemble(nets, valid.inputs["flux"].double())
-        deviation = np.abs(valid.targets.numpy() - mean) / std
+        deviation = held_out_deviation(valid.targets.double().numpy(), mean, std)
         self.std_factor_ = std_factor(deviation)
         self.history_ = join_histories(nets)
         self.nets_ = nets
@@ -368,29 +399,35 @@ class StarNetRegressor(SaveMixin, RegressorMixin, BaseEstimator):
         found = self.predict(X)
         names = self.label_names_ if named_columns(y) is not None and self._named else None
         true = target_labels(y, "StarNetRegressor", NO_LABELS, names, self._label_units)
+        if found.size != true.size:
+            raise ValueError(
+                f"`y` must have the labels of the fit, {', '.join(self.label_names_)}, for each "
+                f"spectrum; got shape {true.shape} for {len(found)} spectra; select these."
+            )
         return score_labels(true, found.reshape(true.shape), sample_weight)
 
-    def _read_training(self, X: Any, y: Any) -> tuple[Spectra, np.ndarray]:
+    def _read_training(
+        self, X: Any, y: Any, sample_weight: Any, label_std: Any
+    ) -> tuple[Spectra, LabelTargets]:
         """Check spectra and labels, and set the attributes that describe them."""
         spectra = self._validate(X, reset=True)
-        labels = target_labels(y, "StarNetRegressor", NO_LABELS)
-        check_consistent_length(spectra, labels)
+        labels = target_labels(y, "StarNetRegressor", NO_LABELS, missing=True)
+        check_same_length(labels, spectra)
         check_same_stars(X, y, ("X", "y"))
-        usable = has_good_pixel(spectra) & np.isfinite(labels).all(axis=1)
-        if usable.sum() < MIN_SPECTRA:
-            found = "1 sample" if len(spectra) == 1 else f"{usable.sum()} of {len(spectra)}"
-            raise ValueError(
-                f"`X` must hold at least {MIN_SPECTRA} spectra with labels and with a pixel that "
-                f"isn't masked; "
-                f"got {found}; add more spectra."
-            )
+        weights = star_weights(sample_weight, len(labels))
         names = named_columns(y)
         self._named, self._label_units = names is not None, column_units(y)
         self.label_names_ = names or number_labels(labels)
         self._one_dimensional = names is None and np.asarray(y).ndim == 1
-        spectra, labels = (spectra, labels) if usable.all() else (spectra[usable], labels[usable])
-        self.label_range_ = np.array([labels.min(axis=0), labels.max(axis=0)])
-        return in_memory_if_few(spectra), labels
+        std = label_errors(label_std, labels, self.label_names_, self._label_units)
+        usable = has_good_pixel(spectra) & np.isfinite(labels).any(axis=1) & (weights > 0)
+        check_enough(usable, labels, self.label_names_)
+        if not usable.all():
+            spectra, labels, weights = spectra[usable], labels[usable], weights[usable]
+            std = None if std is None else std[usable]
+        spectra = in_memory_if_few(spectra)
+        self.label_range_ = np.array([np.nanmin(labels, axis=0), np.nanmax(labels, axis=0)])
+        return spectra, LabelTargets.of(labels, weights, std, spectra)
 
     def _predict_blocks(self, X: Any) -> tuple[np.ndarray, np.ndarray]:
         parts = (self._validate(part, reset=False) for part in row_chunks(X, BATCH_ROWS))

@@ -13,6 +13,7 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from spectragan.starnet.network import StarNet
+from spectragan.training.adam import Adam
 from spectragan.training.checkpoints import NOT_KEPT, Checkpoints
 from spectragan.training.devices import one_thread, to_device
 from spectragan.training.inference import map_padded
@@ -54,7 +55,8 @@ def std_factor(deviation: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     deviation : ndarray of shape (n_rows, n_labels)
-        Absolute errors of held-out spectra in units of the predicted standard deviation.
+        Absolute errors of held-out spectra in units of the predicted standard deviation; NaN
+        where a label isn't known.
 
     Returns
     -------
@@ -69,8 +71,9 @@ def std_factor(deviation: np.ndarray) -> np.ndarray:
     >>> std_factor(np.abs(2 * errors)).round(1)
     array([2.])
     """
-    n_rows = len(deviation)
-    quantile = np.quantile(deviation, ONE_SIGMA, axis=0)
+    n_rows = np.isfinite(deviation).sum(axis=0)
+    known = np.where(n_rows > 0, deviation, 1.0)  # nothing to tell by: as the networks say
+    quantile = np.nanquantile(known, ONE_SIGMA, axis=0)
     return np.sqrt((PRIOR_ROWS + n_rows * quantile**2) / (PRIOR_ROWS + n_rows))
 
 
@@ -153,14 +156,23 @@ class LabelLikelihood(nn.Module):
     """
 
     def forward(
-        self, predicted: tuple[torch.Tensor, torch.Tensor], labels: torch.Tensor
+        self, predicted: tuple[torch.Tensor, torch.Tensor], target: torch.Tensor
     ) -> torch.Tensor:
-        """Return the mean over rows and labels; `predicted` is mean and log-variance."""
+        """Return the mean over rows and labels; `predicted` is mean and log-variance.
+
+        `target` (n_rows, n_labels) holds the labels; or (n_rows, 3, n_labels): labels, what each
+        counts, and the variance of its error.
+        """
         mean, log_variance = predicted
-        terms = 0.5 * (log_variance + (labels - mean).square() * torch.exp(-log_variance))
-        if self.training:
-            terms = terms * torch.exp(BETA * log_variance.detach())
-        return terms.mean()
+        if target.ndim == 2:
+            return self._terms(target - mean, log_variance).mean()
+        labels, weights, errors = target.unbind(1)
+        spread = torch.logaddexp(log_variance, errors.log())
+        return (weights * self._terms(labels - mean, spread)).mean()
+
+    def _terms(self, deviation: torch.Tensor, log_variance: torch.Tensor) -> torch.Tensor:
+        terms = 0.5 * (log_variance + deviation.square() * torch.exp(-log_variance))
+        return terms * torch.exp(BETA * log_variance.detach()) if self.training else terms
 
 
 @dataclass(frozen=True)
@@ -281,7 +293,8 @@ def make_starnet_net(n_pixels: int, n_labels: int, settings: StarNetSettings) ->
         Adam on a cosine schedule, an early stop, and the best epoch kept.
     """
     stop = EarlyStopping(
-        patience=max(5, settings.max_epochs // 4),  # early on a cosine, progress may well pause
+        patience=max(5, settings.max_epochs // 3),  # of few held-out spectra, the first half of
+        # a cosine tells little
         threshold=0,  # skorch's relative one turns around where the likelihood is negative
         load_best=True,
         sink=_silent,
@@ -289,9 +302,7 @@ def make_starnet_net(n_pixels: int, n_labels: int, settings: StarNetSettings) ->
     net = StarNetNet(
         StarNet(n_pixels, n_labels, filters=settings.filters, hidden=settings.hidden),
         settings.augmentation,
-        optimizer=torch.optim.Adam,
-        # The loop over weights in Python costs a fifth of the training on a CPU.
-        optimizer__fused=settings.device.type != "mps",
+        optimizer=Adam,
         lr=settings.learning_rate,
         max_epochs=settings.max_epochs,
         batch_size=settings.batch_size,
@@ -331,7 +342,7 @@ def train_starnet(
     net : StarNetNet
         Changed in place: the best epoch's weights in double precision, without gradients.
     train, valid : TensorRows
-        Inputs as `augment` takes them, and standardised labels (n_rows, n_labels).
+        Inputs as `augment` takes them, and standardised labels as `LabelLikelihood` does.
     checkpoints : Checkpoints, default=NOT_KEPT
         Where the state of training is kept.
     number : int, default=1
@@ -375,7 +386,7 @@ def train_ensemble(
     -------
     nets : list of StarNetNet
     """
-    n_pixels, n_labels = valid.inputs["flux"].shape[1], valid.targets.shape[1]
+    n_pixels, n_labels = valid.inputs["flux"].shape[1], valid.targets.shape[-1]
     nets = []
     with one_thread() if n_pixels <= ONE_THREAD_PIXELS else nullcontext():
         for number in range(1, n_members + 1):

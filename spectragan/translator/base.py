@@ -562,7 +562,8 @@ class BaseTranslator(SpectraOutputMixin, SaveMixin, TransformerMixin, BaseEstima
                 "`transform` takes every row as synthetic, and those of `fit` were 'exact'; got "
                 "rows with known errors, as observed spectra have; don't translate observed "
                 "spectra again: translate the synthetic ones that a later step is fitted to, and "
-                "leave the translator out of what predicts.",
+                "leave the translator out of what predicts, as StarNetRegressor(translator=...) "
+                "does.",
                 SwappedDomainsWarning,
                 stacklevel=4,
             )

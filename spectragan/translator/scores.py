@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils.validation import check_is_fitted
 
 from spectragan.spectra import Spectra
-from spectragan.spectra.inputs import check_latents, check_set, make_rng
+from spectragan.spectra.inputs import check_latents, check_set, check_translator, make_rng
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.base import decoded
@@ -290,7 +289,7 @@ def pseudo_pair_score(translator: Any, X: Any, y: Any) -> float:
     >>> -1 < pseudo_pair_score(shifted, *domains) < pseudo_pair_score(linear, *domains) < 0
     True
     """
-    check_is_fitted(translator)
+    check_translator(translator, "pseudo_pair_score(translator, X, y)")
     if isinstance(translator, Pipeline):
         X, translator = translator[:-1].transform(X), translator[-1]
     synthetic, observed = translator._read_domains(X, y, reset=False)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from spectragan.emulator.compression import compress
+from spectragan.emulator.compression import compress, find_levels
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def test_compress_trusts_quiet_pixels_more(spectra):
 def test_compress_gives_noisy_spectra_a_larger_variance(spectra):
     labels, flux = spectra
     sigma = np.linspace(0.01, 1, len(flux))[:, None] * np.ones(flux.shape[1])
-    assert (np.diff(squeeze(labels, flux, variance=sigma**2).variance) > 0).all()
+    assert (np.diff(squeeze(labels, flux, variance=sigma**2).variance[:, 0]) > 0).all()
 
 
 def test_compress_learns_nothing_from_a_lost_spectrum(spectra):
@@ -67,7 +67,7 @@ def test_compress_learns_nothing_from_a_lost_spectrum(spectra):
     good = np.ones(flux.shape, bool)
     good[5] = False
     found = squeeze(labels, flux, good)
-    assert np.isinf(found.variance[5])
+    assert np.isinf(found.variance[5]).all()
     assert np.isfinite(found.values).all()
 
 
@@ -78,3 +78,35 @@ def test_compress_marks_pixels_that_no_spectrum_has(spectra):
     found = squeeze(labels, flux, good)
     np.testing.assert_array_equal(np.flatnonzero(np.isnan(found.mean)), [7])
     np.testing.assert_allclose(found.components[:, 7], 0, atol=1e-12)
+
+
+def levels_of(flux, variance=0.0, good=None):
+    good = np.ones(flux.shape, bool) if good is None else good
+    return find_levels(flux, np.broadcast_to(variance, flux.shape), good)
+
+
+def test_levels_are_found_where_pixels_are_missing(spectra):
+    flux = 1 + 0.05 * (spectra[1] - 1)
+    bright = np.logspace(-18, -12, len(flux))[:, None] * np.linspace(1, 5, flux.shape[1])
+    good = np.random.RandomState(1).rand(*flux.shape) > 0.3
+    complete, found = levels_of(flux * bright), levels_of(flux * bright, good=good)
+    np.testing.assert_allclose(found.level, complete.level, rtol=0.1)
+    assert np.isfinite(found.variance).all()
+
+
+def test_spectra_of_one_scale_or_none_have_no_levels(spectra):
+    _, flux = spectra
+    assert levels_of(1 + 0.05 * (flux - 1)) is None
+    assert levels_of(flux - flux.mean(1, keepdims=True)) is None, "spectra about 0 have no level"
+
+
+def test_a_lost_or_negative_spectrum_decides_nothing(spectra):
+    flux = (1 + 0.05 * (spectra[1] - 1)) * np.logspace(0, 4, len(spectra[1]))[:, None]
+    flux[7] *= -1
+    good = np.ones(flux.shape, bool)
+    good[5] = False
+    found = levels_of(flux, good=good)
+    np.testing.assert_array_equal(np.flatnonzero(np.isinf(found.variance)), [5, 7])
+    assert found.level.min() > 0
+    joined = found.joined(squeeze(spectra[0], flux / found.level, good))
+    assert np.isfinite(joined.values).all()

@@ -14,7 +14,8 @@ def trained(residual, seed=0, max_epochs=60):
         settings = TrunkSettings(max_epochs, 32, 3e-3, validation_fraction=0.1, device=cpu)
         net = make_emulator_net(network, settings)
         variance = torch.ones_like(residual)
-        train_trunk(net, labels(), residual, variance, validation_fraction=0.1)
+        counts = torch.ones(len(residual))
+        train_trunk(net, labels(), residual, variance, counts, validation_fraction=0.1)
     return net
 
 

@@ -11,11 +11,9 @@ from spectragan.emulator.network import (
 )
 
 
-def network(unit_median=False, n_pixels=21):
+def network(n_pixels=21, **flags):
     torch.manual_seed(0)
-    built = EmulatorNetwork(
-        3, n_pixels, 9, n_centers=12, hidden=(16, 16), unit_median=unit_median
-    ).double()
+    built = EmulatorNetwork(3, n_pixels, 9, n_centers=12, hidden=(16, 16), **flags).double()
     with torch.no_grad():
         for tensor in (*built.kernel.buffers(), *built.trunk.parameters()):
             tensor.normal_(std=0.3)
@@ -32,10 +30,10 @@ def some_labels(n_rows=5):
     return torch.tensor(rng.normal([5000, 3, 0], [700, 1, 0.5], (n_rows, 3)))
 
 
-@pytest.mark.parametrize("unit_median", [False, True])
+@pytest.mark.parametrize("flags", [{}, {"unit_median": True}, {"log_level": True}], ids=str)
 @pytest.mark.parametrize("n_pixels", [20, 21])
-def test_jacobian_equals_central_differences(unit_median, n_pixels):
-    built, labels = network(unit_median, n_pixels), some_labels()
+def test_jacobian_equals_central_differences(flags, n_pixels):
+    built, labels = network(n_pixels, **flags), some_labels()
     jacobian = built.jacobian(labels)
     for label, step in enumerate((1e-2, 1e-5, 1e-5)):
         shift = torch.zeros(3, dtype=torch.float64)
@@ -46,8 +44,9 @@ def test_jacobian_equals_central_differences(unit_median, n_pixels):
         assert (jacobian[:, :, label] - difference).abs().max() < 1e-6 * scale
 
 
-def test_spectra_are_coefficients_times_components():
-    built = network(unit_median=True)
+@pytest.mark.parametrize("flag", ["unit_median", "log_level"])
+def test_spectra_are_coefficients_times_components(flag):
+    built = network(**{flag: True})
     with torch.no_grad():
         product = built.coefficients(some_labels()) @ built.components
         assert torch.equal(product, built(some_labels()))

@@ -20,8 +20,9 @@ def problem():
 def fit(labels, values, variance=None):
     variance = torch.zeros_like(values) if variance is None else variance
     head = KernelHead(labels.shape[1], len(labels), values.shape[1]).double()
-    kernels = learn_kernels(head, labels, values, variance)
-    solve_kernel_head(head, kernels, labels, values, variance)
+    weights = torch.ones(len(labels), dtype=labels.dtype)
+    kernels = learn_kernels(head, labels, values, variance, weights)
+    solve_kernel_head(head, kernels, labels, values, variance, weights)
     return head, kernels
 
 
@@ -61,7 +62,9 @@ def test_solve_kernel_head_survives_repeated_rows(problem):
 def test_kernel_parameters_are_bounded():
     for extreme in (-1e9, 1e9):
         kernel = KernelParameters(torch.full((7,), extreme, dtype=torch.float64))
-        covariance = kernel.covariance(torch.zeros(3, 2, dtype=torch.float64), torch.zeros(3))
+        covariance = kernel.covariance(
+            torch.zeros(3, 2, dtype=torch.float64), torch.zeros(3), torch.ones(3)
+        )
         assert torch.isfinite(covariance).all()
         assert (kernel.lengths > 0.1).all()
         assert (kernel.lengths < 50).all()

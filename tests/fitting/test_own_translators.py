@@ -122,8 +122,9 @@ def test_a_translator_that_is_fitted_again_is_seen(emulator, flux, deeper, obser
     fitter = ParameterFitter(emulator, own)
     before = fitter.predict(stars)
     own.fit(flux, deeper.transform(flux))
-    np.testing.assert_array_equal(
-        fitter.predict(stars), ParameterFitter(emulator, deeper).predict(stars)
+    # Its factor is that of the other but for the last digit.
+    np.testing.assert_allclose(
+        fitter.predict(stars), ParameterFitter(emulator, deeper).predict(stars), rtol=1e-8
     )
     assert np.abs(fitter.predict(stars) - before).max() > 10
 

@@ -285,3 +285,18 @@ def test_numpy_reads_spectra_as_before():
     assert np.nanmean(spectra) == 2.0
     assert np.isnan(np.mean(spectra))
     np.testing.assert_array_equal(np.asarray(spectra), [[1.0, np.nan, 3.0]])
+
+
+@pytest.mark.parametrize("sigma", [1e-20, 1e21])
+def test_single_precision_that_cannot_hold_ivar_becomes_double(sigma):
+    flux = np.full((2, 3), 10 * sigma, dtype=np.float32)
+    spectra = Spectra(flux, None, np.full((2, 3), float(sigma) ** -2))
+    assert spectra.dtype == spectra.ivar.dtype == np.float64
+    np.testing.assert_allclose(spectra.ivar * sigma**2, 1)
+    usual = Spectra(flux / np.float32(sigma), None, np.ones((2, 3)))
+    assert usual.dtype == np.float32
+
+
+def test_an_infinite_ivar_says_where_it_comes_from():
+    with pytest.raises(ValueError, match=r"got inf at row 0, pixel 1; set .* work .* in float64"):
+        Spectra(np.ones((1, 2)), None, np.array([[1.0, np.inf]]))

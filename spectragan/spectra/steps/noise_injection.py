@@ -113,7 +113,8 @@ class NoiseInjector(BaseSpectraTransformer):
         snr_range = np.log(self._snr_range())
         seed = draw_seed(make_rng(self.random_state))
         scale = 1.0 if self.std_ is None else unit_factor(spectra, self.unit_, self)
-        flux, ivar, words = (np.array(a) for a in (spectra.flux, spectra.ivar, spectra.noise))
+        flux, words = np.array(spectra.flux), np.array(spectra.noise)
+        ivar = np.array(spectra.ivar, dtype=float)  # that of faint fluxes is too large for float32
         seen: Counter[bytes] = Counter()
         n_zero = 0
         for i, row in enumerate(spectra.filled()):
