@@ -2,9 +2,10 @@
 
 In reading order:
 
-- `estimator`: `ParameterFitter`, what a user sees; `parameters`, its rules.
+- `estimator`: `ParameterFitter`, what a user sees; `parameters` and `priors`, its rules.
 - `machine`: the fit of one set, made ready; `model`, shift and broadening of a spectrum.
 - `fitter`: start, minimum and errors; `starts`, where fits begin; `objective`, chi square and
   its minimiser.
-- `errors`: inflated where the model is wrong; `results`, tables and posteriors.
+- `errors`: inflated where the model is wrong; `stream`, chunk by chunk; `results`, tables and
+  posteriors.
 """

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from copy import copy, deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,49 @@ FEWEST_STARS = 10  # fewer say nothing about an error
 LARGEST = 1e4  # times the formal error: nothing has been learned then
 HELD_OUT = 0.2  # of the spectra an emulator is trained on, to measure errors first
 FEWEST_HELD_OUT = 20  # errors from fewer stars would be worse than none
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """What the errors of labels hold beside the noise.
+
+    Attributes
+    ----------
+    factors : ndarray of shape (n_labels,)
+        What errors are multiplied by.
+    translation : ndarray of shape (n_labels, n_labels) or None
+        Added to the formal covariance of every star before.
+    """
+
+    factors: np.ndarray
+    translation: np.ndarray | None = None
+
+    @property
+    def typical(self) -> float:
+        """The factor on errors of what isn't a label."""
+        return float(np.median(self.factors))
+
+    @property
+    def are_learned(self) -> bool:
+        """Whether errors hold more than the noise."""
+        return self.typical > 1 or self.translation is not None
+
+    def widen(self, fit: LabelFit, machine: FitterMachine) -> None:
+        """Widen the errors of one chunk, within what bounds allow.
+
+        Parameters
+        ----------
+        fit : LabelFit
+            Its covariance is changed.
+        machine : FitterMachine
+        """
+        added = self.translation
+        if added is not None:
+            fit.covariance[:, : len(added), : len(added)] += added
+        factors = np.full(len(machine.names), self.typical)
+        factors[: len(self.factors)] = self.factors
+        fit.covariance *= factors[:, None] * factors
+        machine.limit_errors(fit)
 
 
 def hold_out(n_spectra: int, random_state: Any) -> np.ndarray | None:

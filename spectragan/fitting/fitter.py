@@ -8,6 +8,7 @@ import torch
 
 from spectragan.fitting.model import CACHE_ROWS, ForwardModel
 from spectragan.fitting.objective import ChiSquare, Minimum, minimize, scale_to_unit
+from spectragan.fitting.priors import Prior
 from spectragan.fitting.starts import BlindStart, FitSettings
 
 CONVERGED, STOPPED, TOO_FEW_PIXELS, NOT_FINITE = range(4)
@@ -85,6 +86,29 @@ class LabelFitter:
                 "grid; got none that do; narrow them, or give Quantities with their unit."
             )
 
+    def described(self, weights: np.ndarray) -> np.ndarray:
+        """Tell which pixels have a model: not those of a chunk of whose continuum nothing is known.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_spectra, n_pixels)
+
+        Returns
+        -------
+        described : ndarray of bool of shape (n_spectra, n_pixels)
+        """
+        usable = self.usable.expand(len(weights), -1)
+        if self.continuum is not None:
+            alive = self._alive(torch.from_numpy(np.array(weights, dtype=float)) * usable)
+            usable = usable & (alive.double() @ (self.continuum != 0).double() > 0)
+        return usable.numpy()
+
+    def _alive(self, w: torch.Tensor) -> torch.Tensor:
+        """Tell which terms of the continuum (n, n_terms) have a good pixel."""
+        if self.continuum is None:
+            return torch.zeros(len(w), 0, dtype=torch.bool)
+        return (w > 0).double() @ (self.continuum != 0).double().T > 0
+
     @cached_property
     def blind(self) -> BlindStart:
         """What finds starts: thousands of models, which a likelihood alone doesn't need."""
@@ -105,6 +129,7 @@ class LabelFitter:
         weights: np.ndarray,
         known: np.ndarray,
         split: np.ndarray | None = None,
+        prior: Prior | None = None,
     ) -> LabelFit:
         """Fit spectra.
 
@@ -115,37 +140,39 @@ class LabelFitter:
         known : ndarray of bool of shape (n_spectra,)
         split : ndarray of shape (n_spectra, n_split), default=None
             Holds the split latents at these values; None fits them.
+        prior : Prior, default=None
+            Of each spectrum; None takes that of the settings.
 
         Returns
         -------
         fit : LabelFit
         """
+        prior = prior or self.settings.prior
         y, w = self._tensors(flux, weights)
         lower, upper = self._bounds(len(y), split)
         column = self._broadening
         if column is not None:
             least = torch.minimum(upper[:, column], torch.tensor(LEAST_BROADENING))
             lower[:, column] = torch.maximum(lower[:, column], least)
-        n_good = (w > 0).sum(1)
-        dof = n_good - (lower < upper).sum(1) - self.n_terms
+        dof = (w > 0).sum(1) - (lower < upper).sum(1) - self._alive(w).sum(1)
         rows = torch.nonzero(dof > 0).ravel()
         result = self._empty(np.asarray(known, dtype=bool), dof)
         if len(rows):
             if len(rows) < len(y):
                 y, w, lower, upper = (a[rows] for a in (y, w, lower, upper))
-            unknown = torch.as_tensor(~result.known)[rows]
-            start, noise = self.blind.find(y, w, lower, upper, unknown)
+            unknown, prior = torch.as_tensor(~result.known)[rows], prior.of(rows)
+            start, noise = self.blind.find(y, w, lower, upper, unknown, prior)
             scale = 1 / noise
-            minimum = self._refine(y, w, lower, upper, start, scale)
-            if unknown.any() and bool(self.settings.prior.precision.any()):
+            minimum = self._refine(y, w, lower, upper, start, scale, prior)
+            if unknown.any() and bool(prior.precision.any()):
                 # Only now is the noise known that the prior has to be weighed against.
                 scale = torch.where(unknown, scale * dof[rows] / minimum.cost, scale)
-                minimum = self._refine(y, w, lower, upper, minimum.parameters, scale)
-            self._store(result, rows, minimum, scale, unknown, lower, upper)
+                minimum = self._refine(y, w, lower, upper, minimum.parameters, scale, prior)
+            self._store(result, rows, minimum, scale, unknown, lower, upper, prior)
         return result
 
     def objective(self, flux: np.ndarray, weights: np.ndarray) -> ChiSquare:
-        """Return chi square of spectra as a function of all parameters.
+        """Return chi square of spectra, without a prior, as a function of all parameters.
 
         Parameters
         ----------
@@ -156,7 +183,7 @@ class LabelFitter:
         objective : ChiSquare
         """
         y, w = self._tensors(flux, weights)
-        return ChiSquare(self.forward, y, w, self.settings.prior, self.continuum)
+        return ChiSquare(self.forward, y, w, None, self.continuum)
 
     def lack_of_fit(
         self, flux: np.ndarray, weights: np.ndarray, parameters: np.ndarray
@@ -205,10 +232,11 @@ class LabelFitter:
         upper: torch.Tensor,
         start: torch.Tensor,
         scale: torch.Tensor,
+        prior: Prior,
     ) -> Minimum:
         if not bool((scale == 1).all()):
             w = w * scale[:, None]
-        objective = ChiSquare(self.forward, y, w, self.settings.prior, self.continuum)
+        objective = ChiSquare(self.forward, y, w, prior, self.continuum)
         return minimize(
             objective, start, lower, upper, tolerance=TOLERANCE, max_iter=self.settings.max_iter
         )
@@ -236,11 +264,10 @@ class LabelFitter:
         unknown: torch.Tensor,
         lower: torch.Tensor,
         upper: torch.Tensor,
+        prior: Prior,
     ) -> None:
         parameters = minimum.parameters
-        offset = parameters - self.settings.prior.mean
-        penalty = (offset * (offset @ self.settings.prior.precision)).sum(1)
-        chi2 = minimum.cost - penalty
+        chi2 = minimum.cost - prior.penalty(parameters)
         # Where errors are unknown the residuals stand for them.
         left = torch.where(unknown, chi2 / torch.as_tensor(result.dof)[rows], 1.0)
         curvature = minimum.curvature / left[:, None, None]

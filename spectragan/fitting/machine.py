@@ -1,5 +1,6 @@
 """From an emulator and parameters to one object that fits spectra in chunks."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
@@ -12,18 +13,21 @@ from sklearn.frozen import FrozenEstimator
 from spectragan.emulator.model import SpectrumModel, spectrum_model
 from spectragan.fitting.fitter import EVEN_STD, FitSettings, LabelFit, LabelFitter, join_fits
 from spectragan.fitting.model import ForwardModel
-from spectragan.fitting.objective import Prior
 from spectragan.fitting.parameters import (
     SHIFTS,
+    check_keys,
     check_label_names,
     check_nuisances,
     parameter_bounds,
-    parameter_priors,
 )
+from spectragan.fitting.priors import Prior, are_per_star, common_priors, priors_of_stars
 from spectragan.fitting.quality import FitSummary, neighbour_correlation
 from spectragan.labels import LabelHull
 from spectragan.spectra import Spectra
+from spectragan.spectra.ranges import chunk_slices
+from spectragan.spectra.steps.continuum import chebyshev_basis
 from spectragan.training.devices import map_rows, plain_torch
+from spectragan.training.streaming import count_rows
 
 MOST_GRID_LABELS = 3000  # models that blind starts are chosen from
 FEWEST_GRID_LABELS = 300  # within the bounds; else the grid is drawn evenly
@@ -189,10 +193,10 @@ class FitterMachine:
         self.names = (*self.labels, *(f"split_{i}" for i in range(n_split)), *shifts)
         self.split = np.arange(n_labels, n_labels + n_split)
         self.shown = np.setdiff1d(np.arange(len(self.names)), self.split)
-        units = getattr(emulator, "_label_units", {})
+        self.units = units = getattr(emulator, "_label_units", {})
         given = parameters["bounds"], self.labels, self.label_range, shifts
         low, high = parameter_bounds(*given, units)
-        mean, precision = parameter_priors(parameters["priors"], (*self.labels, *shifts), units)
+        mean, precision = common_priors(parameters["priors"], (*self.labels, *shifts), units)
         center, covariance = split_distribution(model)
         reach = SPLIT_RANGE * np.sqrt(np.diagonal(covariance))
         self.low = _insert(low, n_labels, center - reach)
@@ -200,7 +204,16 @@ class FitterMachine:
         matrix = np.diag(_insert(precision, n_labels, np.zeros(n_split)))
         matrix[np.ix_(self.split, self.split)] = np.linalg.inv(covariance)
         self.prior = Prior(_tensor(_insert(mean, n_labels, center)), _tensor(matrix))
-        training, degree = model.training_labels, parameters["continuum_degree"]
+        training, parts = model.training_labels, (parameters["chunks"], len(model.usable))
+        described, continuum = model.usable, None
+        if "continuum" in nuisances:
+            continuum = continuum_terms(parameters["continuum_degree"], emulator, *parts)
+            described = described & continuum.numpy().any(axis=0)
+        elif parameters["chunks"] is not None:
+            raise ValueError(
+                '`chunks` must go with "continuum" in `nuisances`; got chunks without a continuum; '
+                "add it, or leave them out."
+            )
         self.fitter = LabelFitter(
             ForwardModel(model, shifts, axis_of(emulator, shifts)),
             _tensor(grid_labels(training, low[:n_labels], high[:n_labels])),
@@ -208,8 +221,8 @@ class FitterMachine:
                 *(_tensor(self.low), _tensor(self.high), self.prior),
                 *(parameters["max_steps"], parameters["n_starts"]),
             ),
-            model.usable,
-            continuum_terms(nuisances, degree, emulator, len(model.usable)),
+            described,
+            continuum,
         )
 
     @property
@@ -240,24 +253,74 @@ class FitterMachine:
         training = self.model.training_labels
         return None if training is None else LabelHull(training)
 
+    def priors_of_stars(
+        self, own: Mapping[str, Any] | None, given: Mapping[str, Any] | None, spectra: Any
+    ) -> np.ndarray | None:
+        """Return the priors of each star, (n_spectra, 2, n_shown), or None if none has its own.
+
+        Parameters
+        ----------
+        own, given : dict of str to (mean, standard deviation), or None
+            Those of the fitter, and those that replace them.
+        spectra : spectra of shape (n_spectra, n_pixels), or None
+            None is a single one that isn't at hand.
+        """
+        priors = {**(own or {}), **check_keys(given, "priors", self._shown_names)}
+        if not (given or any(map(are_per_star, priors.values()))):
+            return None
+        n_stars = 1 if spectra is None else count_rows(spectra)
+        if np.isnan(n_stars):
+            raise ValueError(
+                "`X` must tell how many spectra it holds where `priors` has one for each; got a "
+                "dask array of unknown length; call X.compute_chunk_sizes() first."
+            )
+        return priors_of_stars(priors, self._shown_names, n_stars, self.units, spectra)
+
+    @property
+    def _shown_names(self) -> list[str]:
+        return [self.names[i] for i in self.shown]
+
+    def prior_of(self, stars: np.ndarray | None) -> Prior:
+        """Return the prior on all parameters, for each of some stars if they have their own.
+
+        Parameters
+        ----------
+        stars : ndarray of shape (n_spectra, 2, n_shown) or None
+            See `priors_of_stars`.
+        """
+        if stars is None:
+            return self.prior
+        mean, precision = (
+            values.repeat(len(stars), *[1] * values.ndim)
+            for values in (self.prior.mean, self.prior.precision)
+        )
+        shown = torch.as_tensor(self.shown)
+        mean[:, shown] = _tensor(stars[:, 0])
+        precision[:, shown, shown] = _tensor(stars[:, 1])
+        return Prior(mean, precision)
+
     @plain_torch()
-    def fit(self, spectra: Spectra) -> LabelFit:
+    def fit(self, spectra: Spectra, stars: np.ndarray | None = None) -> LabelFit:
         """Fit one chunk of spectra.
 
         Parameters
         ----------
         spectra : Spectra
+        stars : ndarray of shape (n_spectra, 2, n_shown), default=None
+            See `priors_of_stars`.
 
         Returns
         -------
         fit : LabelFit
         """
         split = self._encoded(spectra)
-        known, flux = spectra.noise == "known", spectra.filled()
+        known, flux, prior = spectra.noise == "known", spectra.filled(), self.prior_of(stars)
 
         def fit(rows: slice) -> LabelFit:
             part = None if split is None else split[rows]
-            return self.fitter.fit(flux[rows], spectra.ivar[rows], known[rows], part)
+            return self.fitter.fit(
+                flux[rows], spectra.ivar[rows], known[rows], part, prior.of(rows)
+            )
 
         return join_fits(map_rows(fit, len(spectra)))
 
@@ -319,7 +382,7 @@ class FitterMachine:
             parameters = torch.as_tensor(fit.parameters[found])
             flux[found] = objective.model(parameters, torch.as_tensor(found)).numpy()
         good = np.zeros(spectra.shape, dtype=bool)
-        good[found] = self.fitter.usable.numpy()
+        good[found] = self.fitter.described(spectra.ivar[found])
         return flux, good
 
     @plain_torch()
@@ -396,25 +459,29 @@ def split_distribution(model: SpectrumModel) -> tuple[np.ndarray, np.ndarray]:
     return codes.mean(axis=0), covariance + SPLIT_RIDGE * size * np.eye(n_split)
 
 
-def continuum_terms(
-    nuisances: tuple[str, ...], degree: int, emulator: Any, n_pixels: int
-) -> torch.Tensor | None:
-    """Return Chebyshev polynomials in wavelength, (degree + 1, n_pixels), if fitted.
+def continuum_terms(degree: int, emulator: Any, chunks: Any, n_pixels: int) -> torch.Tensor:
+    """Return Chebyshev polynomials in wavelength, a set for each chunk, 0 outside it.
 
     Parameters
     ----------
-    nuisances : tuple of str
     degree : int
     emulator : object
         Its wavelengths are used, or pixel numbers if it has none.
+    chunks : sequence of ranges or None
+        See `spectragan.ContinuumNormalizer`.
     n_pixels : int
+
+    Returns
+    -------
+    terms : tensor of shape (n_chunks * (degree + 1), n_pixels)
     """
-    if "continuum" not in nuisances:
-        return None
     axis = getattr(emulator, "wavelength_", None)
-    x = np.arange(n_pixels) if axis is None else axis.value
-    x = 2 * (x - x[0]) / max(x[-1] - x[0], np.finfo(float).tiny) - 1
-    return _tensor(np.polynomial.chebyshev.chebvander(x, degree).T.copy())
+    pixels = np.arange(n_pixels) if axis is None else axis.value
+    slices = chunk_slices(chunks, axis, n_pixels)
+    terms = np.zeros((len(slices), degree + 1, n_pixels))
+    for rows, chunk in zip(terms, slices, strict=True):
+        rows[:, chunk] = chebyshev_basis(pixels[chunk], degree).T
+    return _tensor(terms.reshape(-1, n_pixels))
 
 
 def _insert(values: np.ndarray, position: int, added: np.ndarray) -> np.ndarray:
@@ -444,4 +511,5 @@ def state_of_parts(parameters: dict[str, Any]) -> tuple[str, list[Any]]:
     parts = [thaw(plain.pop(name)) for name in ("emulator", "translator")]
     learned = [getattr(part, "__dict__", {}) for part in parts]
     fitted = [values[name] for values in learned for name in values if name.endswith("_")]
-    return repr(sorted(plain.items())), [*parts, *fitted]
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):  # all values of arrays
+        return repr(sorted(plain.items())), [*parts, *fitted]

@@ -6,49 +6,9 @@ from typing import Protocol
 import torch
 
 from spectragan.fitting.model import ForwardModel
+from spectragan.fitting.priors import Prior
 
 RIDGE = 1e-12  # of the continuum's own size: only singular ones feel it
-
-
-@dataclass(frozen=True)
-class Prior:
-    """A Gaussian prior on the parameters.
-
-    Attributes
-    ----------
-    mean : tensor of shape (n_parameters,)
-    precision : tensor of shape (n_parameters, n_parameters)
-        Inverse covariance; 0 where nothing is known beforehand.
-    """
-
-    mean: torch.Tensor
-    precision: torch.Tensor
-
-    def add_to(
-        self,
-        parameters: torch.Tensor,
-        parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Add the prior to a cost, half its gradient and half its Hessian.
-
-        Parameters
-        ----------
-        parameters : tensor of shape (n_rows, n_parameters)
-        parts : tuple of tensors
-            As `Objective.evaluate` returns them.
-
-        Returns
-        -------
-        parts : tuple of tensors
-        """
-        cost, gradient, curvature = parts
-        offset = parameters - self.mean
-        pull = offset @ self.precision
-        return cost + (offset * pull).sum(1), gradient + pull, curvature + self.precision
-
-    def leading(self, n_parameters: int) -> "Prior":
-        """Return the prior of the first parameters."""
-        return Prior(self.mean[:n_parameters], self.precision[:n_parameters, :n_parameters])
 
 
 class ChiSquare:
@@ -65,7 +25,7 @@ class ChiSquare:
     forward : ForwardModel
     flux, weights : tensors of shape (n_spectra, n_pixels)
         Weights are inverse variances, 0 where a pixel is ignored.
-    prior : Prior
+    prior : Prior or None
     continuum : tensor of shape (n_terms, n_pixels) or None
         Polynomials that multiply the model; None leaves its continuum as it is.
 
@@ -79,7 +39,7 @@ class ChiSquare:
         forward: ForwardModel,
         flux: torch.Tensor,
         weights: torch.Tensor,
-        prior: Prior,
+        prior: Prior | None = None,
         continuum: torch.Tensor | None = None,
     ) -> None:
         self.forward, self.flux, self.weights = forward, flux, weights
@@ -94,7 +54,9 @@ class ChiSquare:
             for few, model, jacobian in self.forward.in_chunks(parameters)
         ]
         cost, gradient, curvature = (torch.cat(column) for column in zip(*parts, strict=True))
-        return self.prior.add_to(parameters, (cost, gradient, curvature))
+        if self.prior is None:
+            return cost, gradient, curvature
+        return self.prior.of(rows).add_to(parameters, (cost, gradient, curvature))
 
     def model(self, parameters: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return model spectra, their continuum fitted.

@@ -10,7 +10,8 @@ import torch
 
 from spectragan.emulator.model import SpectrumModel
 from spectragan.fitting.model import SPEED_OF_LIGHT, ForwardModel, LogGrid
-from spectragan.fitting.objective import Minimum, Prior, minimize, solve_scaled
+from spectragan.fitting.objective import Minimum, minimize, solve_scaled
+from spectragan.fitting.priors import Prior
 
 N_GRID = 3000  # models that every spectrum is compared with
 MOST_COMPONENTS = 40
@@ -109,7 +110,7 @@ class ReducedChiSquare:
         cost = self.square[rows] + (values * (product - 2 * moment)).sum(1)
         gradient = (slopes @ (product - moment)[:, :, None])[:, :, 0]
         parts = cost, gradient, slopes @ matrix @ slopes.transpose(1, 2)
-        return self.prior.add_to(parameters, parts)
+        return self.prior.of(rows).add_to(parameters, parts)
 
     def scaled(self, factor: torch.Tensor) -> "ReducedChiSquare":
         """Return the objective with all weights of a spectrum multiplied by a factor (n,)."""
@@ -123,7 +124,11 @@ class ReducedChiSquare:
     def rows(self, rows: torch.Tensor) -> "ReducedChiSquare":
         """Return the objective of some spectra."""
         return replace(
-            self, square=self.square[rows], moment=self.moment[rows], matrix=self.matrix[rows]
+            self,
+            square=self.square[rows],
+            moment=self.moment[rows],
+            matrix=self.matrix[rows],
+            prior=self.prior.of(rows),
         )
 
     def newton_steps(self, start: torch.Tensor) -> torch.Tensor:
@@ -192,7 +197,7 @@ def scan_velocities(
     velocities: torch.Tensor,
     broadening: float,
 ) -> torch.Tensor:
-    """Find which of some velocities fits each spectrum best, whatever its labels.
+    """Return by how much chi square falls at each of some velocities, whatever the labels.
 
     Parameters
     ----------
@@ -205,7 +210,7 @@ def scan_velocities(
 
     Returns
     -------
-    best : tensor of int of shape (n,)
+    gains : tensor of shape (n, n_velocities)
     """
     leading = grid.to_fourier(basis[:SCAN_COMPONENTS])
     gains = []
@@ -215,7 +220,7 @@ def scan_velocities(
         ridge = 1e-8 * matrix.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
         solved = torch.linalg.solve_ex(matrix + ridge * torch.eye(len(moved)), moment)[0]
         gains.append((moment * solved).sum(1))
-    return torch.stack(gains, dim=1).argmax(1)
+    return torch.stack(gains, dim=1)
 
 
 def shift_basis(
@@ -325,6 +330,7 @@ class BlindStart:
         lower: torch.Tensor,
         upper: torch.Tensor,
         unknown: torch.Tensor,
+        prior: Prior,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return where fits start, and how large the noise is.
 
@@ -335,6 +341,8 @@ class BlindStart:
         lower, upper : tensors of shape (n, n_parameters)
         unknown : tensor of bool of shape (n,)
             Rows whose weights aren't inverse variances.
+        prior : Prior
+            On all parameters.
 
         Returns
         -------
@@ -344,17 +352,17 @@ class BlindStart:
         """
         n_good = (w > 0).sum(1)
         y, w = self._flatten(y, w)
-        nuisances, groups = self._start_nuisances(y, w, lower, upper)
+        nuisances, groups = self._start_nuisances(y, w, prior, unknown)
         square, moment, matrix = self._reduce(y, w, groups)
         n_inner = self.forward.n_inner
-        prior = self.settings.prior.leading(n_inner)
-        objective = ReducedChiSquare(self.reduced, square, moment, matrix, prior)
+        inner = prior.leading(n_inner)
+        objective = ReducedChiSquare(self.reduced, square, moment, matrix, inner)
         floor = 1e-12 * square / n_good
         on_grid = objective.on_grid()
         noise = torch.where(unknown, (on_grid.amin(1) / n_good).clamp_min(floor), 1.0)
         best = self._search(
             objective.scaled(1 / noise),
-            on_grid / noise[:, None],
+            on_grid / noise[:, None] + inner.on_grid(self.reduced.grid),
             lower[:, :n_inner],
             upper[:, :n_inner],
             torch.where(unknown, objective.unexplained() / noise, n_good),
@@ -379,7 +387,7 @@ class BlindStart:
         return torch.where(good, y / shape, 0.0), torch.where(good, w * shape.square(), 0.0)
 
     def _start_nuisances(
-        self, y: torch.Tensor, w: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor
+        self, y: torch.Tensor, w: torch.Tensor, prior: Prior, unknown: torch.Tensor
     ) -> tuple[torch.Tensor, list[Group]]:
         """Return nuisances (n, n_nuisances), and groups of rows that share them."""
         grid, n_inner = self.forward.grid, self.forward.n_inner
@@ -394,7 +402,11 @@ class BlindStart:
             return middle, [(everything, 0.0, width)]
         column = self.forward.nuisances.index("velocity")
         trials = velocity_grid(grid, float(low[column]), float(high[column]))
-        best = scan_velocities(y, w, self.reduced.basis, grid, trials, width)
+        gains = scan_velocities(y, w, self.reduced.basis, grid, trials, width)
+        at = n_inner + column
+        one = Prior(prior.mean[..., [at]], prior.precision[..., [at], :][..., [at]])
+        # Where weights aren't inverse variances, gains can't be weighed against a prior.
+        best = (gains - torch.where(unknown[:, None], 0.0, one.on_grid(trials[:, None]))).argmax(1)
         middle[:, column] = trials[best]
         groups = [
             (torch.nonzero(best == i).ravel(), float(trials[i]), width) for i in best.unique()
