@@ -1,6 +1,7 @@
 """Errors of labels beyond the noise: of the model, and of the translation that all stars share."""
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,8 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from spectragan.fitting.fitter import CONVERGED, LabelFit, join_fits
+from spectragan.exceptions import FitQualityWarning
+from spectragan.fitting.found import CONVERGED, LabelFit, join_fits
 from spectragan.fitting.machine import FitterMachine, build_model, grid_labels, members_of
 from spectragan.fitting.results import standard_errors
 from spectragan.spectra import Spectra
@@ -20,6 +22,7 @@ from spectragan.translator.observed import ObservedEmulator
 
 COVERED = 0.6826894921370859  # of a Gaussian within one standard deviation
 FEWEST_STARS = 10  # fewer say nothing about an error
+ABSURD, UNRELATED = 5.0, 0.7  # times formal errors, and of the spread of labels: chance is no more
 LARGEST = 1e4  # times the formal error: nothing has been learned then
 HELD_OUT = 0.2  # of the spectra an emulator is trained on, to measure errors first
 FEWEST_HELD_OUT = 20  # errors from fewer stars would be worse than none
@@ -107,6 +110,11 @@ def calibrate(
     Returns
     -------
     factors : ndarray of shape (n_labels,)
+
+    Warns
+    -----
+    FitQualityWarning
+        If labels have nothing to do with the fits.
     """
     n_labels = len(machine.labels)
     if labels is None:
@@ -114,7 +122,31 @@ def calibrate(
         return np.full(n_labels, inflation_from_residuals(np.concatenate(lack)))
     fit = join_fits([part for _, part in fits])
     offset = fit.parameters[:, :n_labels] - labels
-    return inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
+    factors = inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
+    _warn_unrelated(machine.labels, factors, offset, labels)
+    return factors
+
+
+def _warn_unrelated(
+    names: Sequence[str], factors: np.ndarray, offset: np.ndarray, labels: np.ndarray
+) -> None:
+    """Warn of labels from which fits differ as much as the labels do among themselves."""
+    spread = np.nanmedian(np.abs(labels - np.nanmedian(labels, axis=0)), axis=0)
+    distance = np.nanmedian(np.abs(offset), axis=0)
+    absurd = (factors > ABSURD) & (distance >= UNRELATED * spread)
+    if absurd.any():
+        told = ", ".join(
+            f"`{names[i]}` {factors[i]:.3g} times (fits differ from it by {distance[i]:.3g}, its "
+            f"values among themselves by {spread[i]:.3g})"
+            for i in np.flatnonzero(absurd).tolist()
+        )
+        warnings.warn(
+            "errors must be inflated by what the model lacks; got labels that have nothing to do "
+            f"with the fits, which inflates errors of {told}; are columns or rows mixed up, or "
+            "units others?",
+            FitQualityWarning,
+            stacklevel=4,
+        )
 
 
 def inflation_from_labels(offset: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
 from spectragan.fitting.errors import LabelErrors, calibrate, hold_out, translation_covariance
-from spectragan.fitting.fitter import LabelFit, join_fits
+from spectragan.fitting.found import LabelFit, join_fits
 from spectragan.fitting.machine import FitterMachine, members_of, state_of_parts, thaw
 from spectragan.fitting.parameters import (
     KEPT,
@@ -316,7 +316,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             ``at_bound``, ``degenerate`` (the spectrum says nothing about a label: its error is that
             of any value within its bounds), ``outside_hull`` of the labels that the emulator was
             trained on, and ``bad_chi2`` (5 standard deviations from what chance gives, either way;
-            where errors are unknown, above 9 times the median). Columns of ``meta`` come first,
+            where errors are unknown, above 9 times the median), ``ambiguous`` (labels far from
+            these fit as well) and ``binary`` (a second star at another velocity improves the fit by
+            6 standard deviations). Columns of ``meta`` come first,
             such as the stars' names. ``table.write("labels.ecsv")`` and FITS keep units.
 
         Raises
@@ -339,7 +341,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             ready._validate(one_row(X))
             fits = gather_spectra(ready, "_fit_block", X, by_row=stars)
             return make_table(join_fits(fits), ready._machine, ready._units)
-        stream = ready._stream(stars)
+        stream = ready._stream(stars, examines=True)
         meta, fits = zip(*((spectra.meta, fit) for spectra, fit in stream.over(X)), strict=True)
         stream.warn()
         return make_table(join_fits(list(fits)), ready._machine, ready._units, list(meta))
@@ -571,15 +573,14 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         return stream.columns(X, len(self._names), std, covariance)
 
     def _fit_block(self, spectra: Spectra, stars: np.ndarray | None = None) -> LabelFit:
-        stream = self._stream(stars, looks=False, quiet=True)
+        stream = self._stream(stars, looks=False, quiet=True, examines=True)
         return join_fits([fit for _, fit in stream.over(spectra)])
 
     def _stream(
-        self, stars: np.ndarray | None = None, *, looks: bool = True, quiet: bool = False
+        self, stars: np.ndarray | None = None, *, quiet: bool = False, **wanted: Any
     ) -> FitStream:
-        shows = bool(self.verbose) and not quiet
-        what = self._machine, self._validate, self._errors
-        return FitStream(*what, self.chunk_size, shows, looks, stars)
+        what = self._machine, self._validate, self._errors, self.chunk_size
+        return FitStream(*what, bool(self.verbose) and not quiet, stars=stars, **wanted)
 
     @property
     def _errors(self) -> LabelErrors:

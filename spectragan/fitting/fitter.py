@@ -1,56 +1,31 @@
 """Fit labels and nuisances to many spectra: a blind start, then the exact minimum."""
 
-from dataclasses import dataclass, fields
 from functools import cached_property
 
 import numpy as np
 import torch
 
+from spectragan.fitting.companions import DETECTED, CompanionSearch, Residuals
+from spectragan.fitting.covariance import bounded_covariance
+from spectragan.fitting.found import (
+    CONVERGED,
+    NOT_FINITE,
+    STOPPED,
+    TOO_FEW_PIXELS,
+    LabelFit,
+    chi2_significance,
+)
 from spectragan.fitting.model import CACHE_ROWS, ForwardModel
-from spectragan.fitting.objective import ChiSquare, Minimum, minimize, scale_to_unit
+from spectragan.fitting.objective import ChiSquare, Minimum, minimize
 from spectragan.fitting.priors import Prior
 from spectragan.fitting.starts import BlindStart, FitSettings
 
-CONVERGED, STOPPED, TOO_FEW_PIXELS, NOT_FINITE = range(4)
 TOLERANCE = 1e-4  # standard deviations
 BROADENING_REACH = 3.0  # standard deviations of the widest Gaussian that must lie on the grid
 AT_BOUND = 1e-6  # of the range
-EVEN_STD = 12**-0.5  # of an interval in which all values are as likely
 LEAST_BROADENING = 1e-3  # km/s: at 0 itself chi square has no slope, and errors no size
-LEAST_POWER = 1e-13  # of a curvature with a diagonal of 1: rounding
-
-
-@dataclass
-class LabelFit:
-    """What was found for each spectrum.
-
-    Attributes
-    ----------
-    parameters : ndarray of shape (n_spectra, n_parameters)
-        Labels, split latents and nuisances; NaN where nothing could be fitted.
-    covariance : ndarray of shape (n_spectra, n_parameters, n_parameters)
-        From the errors given or, where none are known, from the residuals.
-    chi2 : ndarray of shape (n_spectra,)
-        In units of the noise, or of weights where it isn't known.
-    dof : ndarray of int of shape (n_spectra,)
-        Good pixels less fitted parameters.
-    n_iterations, status : ndarray of int of shape (n_spectra,)
-    at_bound : ndarray of bool of shape (n_spectra, n_parameters)
-    known : ndarray of bool of shape (n_spectra,)
-        Whether the errors of the spectrum are.
-    unbounded : ndarray of bool of shape (n_spectra, n_parameters)
-        Whether the spectrum leaves a parameter anywhere within its bounds.
-    """
-
-    parameters: np.ndarray
-    covariance: np.ndarray
-    chi2: np.ndarray
-    dof: np.ndarray
-    n_iterations: np.ndarray
-    status: np.ndarray
-    at_bound: np.ndarray
-    known: np.ndarray
-    unbounded: np.ndarray
+SUSPECT = 1.0  # standard deviations of chi square above what chance gives
+TINY = 1e-300  # a variance of perfect fits
 
 
 class LabelFitter:
@@ -130,6 +105,8 @@ class LabelFitter:
         known: np.ndarray,
         split: np.ndarray | None = None,
         prior: Prior | None = None,
+        *,
+        examine: bool = False,
     ) -> LabelFit:
         """Fit spectra.
 
@@ -142,6 +119,8 @@ class LabelFitter:
             Holds the split latents at these values; None fits them.
         prior : Prior, default=None
             Of each spectrum; None takes that of the settings.
+        examine : bool, default=False
+            Whether to look for other labels that fit as well.
 
         Returns
         -------
@@ -161,14 +140,17 @@ class LabelFitter:
             if len(rows) < len(y):
                 y, w, lower, upper = (a[rows] for a in (y, w, lower, upper))
             unknown, prior = torch.as_tensor(~result.known)[rows], prior.of(rows)
-            start, noise = self.blind.find(y, w, lower, upper, unknown, prior)
-            scale = 1 / noise
-            minimum = self._refine(y, w, lower, upper, start, scale, prior)
+            starts = self.blind.find(y, w, lower, upper, unknown, prior)
+            scale = 1 / starts.noise
+            minimum = self._refine(y, w, lower, upper, starts.parameters, scale, prior)
             if unknown.any() and bool(prior.precision.any()):
                 # Only now is the noise known that the prior has to be weighed against.
                 scale = torch.where(unknown, scale * dof[rows] / minimum.cost, scale)
                 minimum = self._refine(y, w, lower, upper, minimum.parameters, scale, prior)
             self._store(result, rows, minimum, scale, unknown, lower, upper, prior)
+            if examine:
+                rivals = self.blind.rivals(starts, minimum.parameters, lower, upper)
+                result.ambiguous[rows.numpy()] = rivals.numpy()
         return result
 
     def objective(self, flux: np.ndarray, weights: np.ndarray) -> ChiSquare:
@@ -209,6 +191,35 @@ class LabelFitter:
             gains.append(self.blind.explained(residual, objective.weights[rows], nuisances))
         dof = max(1, self.blind.n_components - self.forward.n_inner)
         return (torch.cat(gains) / dof).numpy()
+
+    def find_companions(
+        self, flux: np.ndarray, weights: np.ndarray, fit: LabelFit, search: CompanionSearch
+    ) -> None:
+        """Flag spectra that two stars fit far better.
+
+        Parameters
+        ----------
+        flux, weights : ndarray of shape (n_spectra, n_pixels)
+        fit : LabelFit
+            Its flags are set.
+        search : CompanionSearch
+        """
+        some = np.isfinite(fit.chi2) & (fit.dof > 0)
+        # Nothing is to be gained where the fit is good.
+        some &= ~fit.known | ~(chi2_significance(fit.chi2, fit.dof) < SUSPECT)
+        rows = np.flatnonzero(some)
+        if not len(rows):
+            return
+        dof = torch.as_tensor(fit.dof[rows])
+        # Where weights are no inverse variances, residuals tell what they are.
+        noise = np.where(fit.known[rows], 1.0, fit.chi2[rows] / fit.dof[rows])
+        objective = self.objective(flux[rows], weights[rows] / np.maximum(noise, TINY)[:, None])
+        theta, found = torch.as_tensor(fit.parameters[rows]), []
+        for few, model, tangents in objective.linearised(theta, torch.arange(len(theta))):
+            residual = objective.flux[few] - model
+            left = Residuals(residual, objective.weights[few], model, tangents)
+            found.append(search.significance(left, dof[few]))
+        fit.binary[rows] = torch.cat(found).numpy() > DETECTED
 
     def _tensors(self, flux: np.ndarray, weights: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         # Copies: the arrays may be read-only, or maps of files.
@@ -253,6 +264,8 @@ class LabelFitter:
             at_bound=np.zeros((n, n_parameters), dtype=bool),
             known=known,
             unbounded=np.zeros((n, n_parameters), dtype=bool),
+            ambiguous=np.zeros(n, dtype=bool),
+            binary=np.zeros(n, dtype=bool),
         )
 
     def _store(
@@ -326,75 +339,3 @@ class LabelFitter:
         factor = torch.ones_like(covariance[:, 0])
         factor[:, column] = torch.where((old > 0) & torch.isfinite(new), new / old, 1.0)
         covariance *= factor[:, :, None] * factor[:, None, :]
-
-
-def bounded_covariance(
-    curvature: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the covariances of parameters that can't leave their bounds.
-
-    What a spectrum says little about is known from its bounds: then all values between them are as
-    likely, and a label in narrow bounds is held for the others.
-
-    Parameters
-    ----------
-    curvature : tensor of shape (n, n_parameters, n_parameters)
-    lower, upper : tensors of shape (n, n_parameters)
-
-    Returns
-    -------
-    covariance : tensor of shape (n, n_parameters, n_parameters)
-    unbounded : tensor of bool of shape (n, n_parameters)
-        Where bounds tell more than the spectrum.
-    """
-    free = lower < upper
-    covariance = invert(curvature, free)
-    variance = covariance.diagonal(dim1=1, dim2=2)
-    most = torch.where(free, (upper - lower) * EVEN_STD, torch.inf).square()
-    unbounded = variance > most
-    if not bool(unbounded.any()):
-        return covariance, unbounded
-    added = torch.where(unbounded, 1 / most - 1 / variance, 0.0)
-    return invert(curvature + torch.diag_embed(added), free), unbounded
-
-
-def invert(curvature: torch.Tensor, free: torch.Tensor) -> torch.Tensor:
-    """Return the covariances of free parameters.
-
-    Parameters
-    ----------
-    curvature : tensor of shape (n, n_parameters, n_parameters)
-    free : tensor of bool of shape (n, n_parameters)
-
-    Returns
-    -------
-    covariance : tensor of shape (n, n_parameters, n_parameters)
-        0 for held parameters, infinite for those the data say nothing about.
-    """
-    matrix, scale = scale_to_unit(curvature, free)
-    finite = torch.isfinite(matrix).all(2).all(1)
-    power, vectors = torch.linalg.eigh(torch.where(finite[:, None, None], matrix, 0.0))
-    # Degenerate parameters have large errors, not negative variances.
-    power = power.clamp_min(LEAST_POWER)
-    inverse = (vectors / power[:, None]) @ vectors.transpose(1, 2)
-    covariance = inverse * scale[:, :, None] * scale[:, None, :]
-    both = free[:, :, None] & free[:, None, :]
-    covariance = torch.where(both, covariance, 0.0)
-    silent = free & ~(curvature.diagonal(dim1=1, dim2=2) > 0)
-    covariance = torch.where(torch.diag_embed(silent), torch.inf, covariance)
-    return torch.where(finite[:, None, None], covariance, torch.nan)
-
-
-def join_fits(fits: list[LabelFit]) -> LabelFit:
-    """Return the fits of all chunks as one.
-
-    Parameters
-    ----------
-    fits : list of LabelFit
-
-    Returns
-    -------
-    fit : LabelFit
-    """
-    names = [field.name for field in fields(LabelFit)]
-    return LabelFit(*(np.concatenate([getattr(fit, name) for fit in fits]) for name in names))

@@ -11,7 +11,10 @@ import torch
 from sklearn.frozen import FrozenEstimator
 
 from spectragan.emulator.model import SpectrumModel, spectrum_model
-from spectragan.fitting.fitter import EVEN_STD, FitSettings, LabelFit, LabelFitter, join_fits
+from spectragan.fitting.companions import CompanionSearch
+from spectragan.fitting.covariance import EVEN_STD
+from spectragan.fitting.fitter import FitSettings, LabelFitter
+from spectragan.fitting.found import LabelFit, join_fits
 from spectragan.fitting.model import ForwardModel
 from spectragan.fitting.parameters import (
     SHIFTS,
@@ -180,6 +183,7 @@ class FitterMachine:
         nuisances = check_nuisances(parameters["nuisances"])
         shifts = tuple(name for name in SHIFTS if name in nuisances)
         self.model = model = build_model(emulator, thaw(parameters["translator"]))
+        self.axis = getattr(emulator, "wavelength_", None)
         self.labels = tuple(emulator.label_names_)
         check_label_names(self.labels, shifts)
         self.label_range = np.asarray(emulator.label_range_, dtype=float)
@@ -204,16 +208,7 @@ class FitterMachine:
         matrix = np.diag(_insert(precision, n_labels, np.zeros(n_split)))
         matrix[np.ix_(self.split, self.split)] = np.linalg.inv(covariance)
         self.prior = Prior(_tensor(_insert(mean, n_labels, center)), _tensor(matrix))
-        training, parts = model.training_labels, (parameters["chunks"], len(model.usable))
-        described, continuum = model.usable, None
-        if "continuum" in nuisances:
-            continuum = continuum_terms(parameters["continuum_degree"], emulator, *parts)
-            described = described & continuum.numpy().any(axis=0)
-        elif parameters["chunks"] is not None:
-            raise ValueError(
-                '`chunks` must go with "continuum" in `nuisances`; got chunks without a continuum; '
-                "add it, or leave them out."
-            )
+        training, continuum = model.training_labels, fitted_continuum(parameters, emulator, model)
         self.fitter = LabelFitter(
             ForwardModel(model, shifts, axis_of(emulator, shifts)),
             _tensor(grid_labels(training, low[:n_labels], high[:n_labels])),
@@ -221,7 +216,7 @@ class FitterMachine:
                 *(_tensor(self.low), _tensor(self.high), self.prior),
                 *(parameters["max_steps"], parameters["n_starts"]),
             ),
-            described,
+            model.usable if continuum is None else model.usable & continuum.numpy().any(axis=0),
             continuum,
         )
 
@@ -246,6 +241,11 @@ class FitterMachine:
         with np.errstate(invalid="ignore", divide="ignore"):
             factor = np.where(std > most, most / std, 1.0)
         fit.covariance *= factor[:, :, None] * factor[:, None, :]
+
+    @cached_property
+    def companions(self) -> CompanionSearch | None:
+        """What finds second stars, where there are wavelengths."""
+        return None if self.axis is None else CompanionSearch(self.axis.to_value("Angstrom"))
 
     @cached_property
     def hull(self) -> LabelHull | None:
@@ -300,7 +300,9 @@ class FitterMachine:
         return Prior(mean, precision)
 
     @plain_torch()
-    def fit(self, spectra: Spectra, stars: np.ndarray | None = None) -> LabelFit:
+    def fit(
+        self, spectra: Spectra, stars: np.ndarray | None = None, *, examine: bool = False
+    ) -> LabelFit:
         """Fit one chunk of spectra.
 
         Parameters
@@ -308,6 +310,8 @@ class FitterMachine:
         spectra : Spectra
         stars : ndarray of shape (n_spectra, 2, n_shown), default=None
             See `priors_of_stars`.
+        examine : bool, default=False
+            Whether to look for other labels, and second stars, that fit as well or better.
 
         Returns
         -------
@@ -318,9 +322,11 @@ class FitterMachine:
 
         def fit(rows: slice) -> LabelFit:
             part = None if split is None else split[rows]
-            return self.fitter.fit(
-                flux[rows], spectra.ivar[rows], known[rows], part, prior.of(rows)
-            )
+            some = flux[rows], spectra.ivar[rows]
+            fit = self.fitter.fit(*some, known[rows], part, prior.of(rows), examine=examine)
+            if examine and self.companions is not None and self.companions.possible:
+                self.fitter.find_companions(*some, fit, self.companions)
+            return fit
 
         return join_fits(map_rows(fit, len(spectra)))
 
@@ -459,22 +465,41 @@ def split_distribution(model: SpectrumModel) -> tuple[np.ndarray, np.ndarray]:
     return codes.mean(axis=0), covariance + SPLIT_RIDGE * size * np.eye(n_split)
 
 
-def continuum_terms(degree: int, emulator: Any, chunks: Any, n_pixels: int) -> torch.Tensor:
-    """Return Chebyshev polynomials in wavelength, a set for each chunk, 0 outside it.
+def fitted_continuum(
+    parameters: Mapping[str, Any], emulator: Any, model: SpectrumModel
+) -> torch.Tensor | None:
+    """Return Chebyshev polynomials in wavelength, a set for each chunk, if a continuum is fitted.
 
     Parameters
     ----------
-    degree : int
+    parameters : mapping of str to object
+        Those of `ParameterFitter`, checked.
     emulator : object
         Its wavelengths are used, or pixel numbers if it has none.
-    chunks : sequence of ranges or None
-        See `spectragan.ContinuumNormalizer`.
-    n_pixels : int
+    model : SpectrumModel
 
     Returns
     -------
-    terms : tensor of shape (n_chunks * (degree + 1), n_pixels)
+    terms : tensor of shape (n_chunks * (degree + 1), n_pixels), or None
+        0 outside of the term's chunk.
+
+    Raises
+    ------
+    ValueError
+        If there are chunks, but no continuum, or chunks overlap or can't be read.
     """
+    chunks, degree, n_pixels = (
+        parameters["chunks"],
+        parameters["continuum_degree"],
+        len(model.usable),
+    )
+    if "continuum" not in parameters["nuisances"]:
+        if chunks is None:
+            return None
+        raise ValueError(
+            '`chunks` must go with "continuum" in `nuisances`; got chunks without a continuum; add '
+            "it, or leave them out."
+        )
     axis = getattr(emulator, "wavelength_", None)
     pixels = np.arange(n_pixels) if axis is None else axis.value
     slices = chunk_slices(chunks, axis, n_pixels)

@@ -1,5 +1,6 @@
 """Chi square of observed spectra, and its minimiser: batched Levenberg-Marquardt."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -75,6 +76,33 @@ class ChiSquare:
             return flux
         coefficients, _, _ = self._fit_continuum(flux, self.flux[rows], self.weights[rows])
         return flux * (coefficients @ self.continuum)
+
+    def linearised(
+        self, parameters: torch.Tensor, rows: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Yield model spectra and what changes them, a few rows at a time.
+
+        Parameters
+        ----------
+        parameters : tensor of shape (n_rows, n_parameters)
+        rows : tensor of int of shape (n_rows,)
+
+        Yields
+        ------
+        rows : tensor of int of shape (n_few,)
+        flux : tensor of shape (n_few, n_pixels)
+            Continuum fitted.
+        tangents : tensor of shape (n_few, n_parameters + n_terms, n_pixels)
+            Derivatives with respect to parameters and coefficients of the continuum.
+        """
+        for few, model, jacobian in self.forward.in_chunks(parameters):
+            which = rows[few]
+            if self.continuum is None:
+                yield which, model, jacobian
+                continue
+            fitted = self._fit_continuum(model, self.flux[which], self.weights[which])
+            shape = fitted[0] @ self.continuum
+            yield which, model * shape, torch.cat([jacobian * shape[:, None], fitted[1]], dim=1)
 
     def _evaluate_few(
         self, rows: torch.Tensor, model: torch.Tensor, jacobian: torch.Tensor

@@ -27,6 +27,8 @@ TABLE_COLUMNS = (
     "degenerate",
     "outside_hull",
     "bad_chi2",
+    "ambiguous",
+    "binary",
 )
 RULES = {
     "verbose": VERBOSE,

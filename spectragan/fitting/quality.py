@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from spectragan.exceptions import FitQualityWarning
-from spectragan.fitting.fitter import LabelFit
+from spectragan.fitting.found import LabelFit, chi2_significance
 
 SIGNIFICANT = 5.0  # standard deviations of chi square, either way: no chance in any survey
 BAD_RESIDUAL = 9.0  # chi square in units of the table's median, where errors aren't known
@@ -16,35 +16,6 @@ FEWEST_AT_BOUND = 2
 TYPICAL = 0.5  # of the stars: then it isn't a few odd ones, but errors or models
 CORRELATED = 0.1  # of neighbouring residuals: errors are 10 % too small then
 PLAUSIBLE_SCALE = 2.0  # flux over a model's: normalised spectra don't differ as much
-
-
-def chi2_significance(chi2: np.ndarray, dof: np.ndarray) -> np.ndarray:
-    """Return how far chi squares are from what chance gives, in standard deviations.
-
-    Parameters
-    ----------
-    chi2, dof : ndarray of shape (n_spectra,)
-
-    Returns
-    -------
-    significance : ndarray of shape (n_spectra,)
-        Negative where they are too small; NaN where nothing was fitted.
-
-    Notes
-    -----
-    The cube root of chi square is close to Gaussian even for few degrees of freedom (Wilson, E. B.
-    & Hilferty, M. M. 1931, PNAS 17, 684).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spectragan.fitting.quality import chi2_significance
-    >>> chi2_significance(np.array([600.0, 1200.0, 12.0]), np.full(3, 600)).round()
-    array([  0.,  14., -38.])
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = 2 / (9 * np.where(dof > 0, dof, np.nan))
-        return (np.cbrt(chi2 / dof) - (1 - spread)) / np.sqrt(spread)
 
 
 def bad_chi2(fit: LabelFit) -> np.ndarray:

@@ -12,7 +12,7 @@ from scipy.special import ndtri
 from scipy.stats import truncnorm
 
 from spectragan.exceptions import LabelUnitWarning
-from spectragan.fitting.fitter import LabelFit
+from spectragan.fitting.found import LabelFit
 from spectragan.fitting.machine import FitterMachine
 from spectragan.fitting.parameters import SHIFT_UNITS, UNITS
 from spectragan.fitting.priors import Prior
@@ -57,6 +57,7 @@ def make_table(
     table["degenerate"] = (fit.unbounded & machine.wide)[:, :n_labels].any(axis=1)
     table["outside_hull"] = _outside_hull(fit.parameters[:, :n_labels], machine)
     table["bad_chi2"] = bad_chi2(fit)
+    table["ambiguous"], table["binary"] = fit.ambiguous, fit.binary
     chunks = meta or []
     for name in reversed(list(chunks[0] or {}) if chunks else []):
         if name not in table.colnames and all(part and name in part for part in chunks):

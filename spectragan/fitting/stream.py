@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from spectragan.fitting.errors import LabelErrors
-from spectragan.fitting.fitter import LabelFit
+from spectragan.fitting.found import LabelFit
 from spectragan.fitting.machine import FitterMachine
 from spectragan.fitting.quality import FitSummary
 from spectragan.fitting.results import side_by_side
@@ -32,6 +32,8 @@ class FitStream:
         Whether to show a bar, and to keep what `warn` tells.
     stars : ndarray of shape (n_spectra, 2, n_shown) or None
         Priors of each star, see `priors_of_stars`.
+    examines : bool
+        Whether to look for other labels, and second stars, that fit as well or better.
     """
 
     machine: FitterMachine
@@ -41,6 +43,7 @@ class FitStream:
     shows_progress: bool
     looks: bool = True
     stars: np.ndarray | None = None
+    examines: bool = False
     _seen: list[FitSummary] = field(default_factory=list)
 
     def over(self, X: Any) -> Iterator[tuple[Spectra, LabelFit]]:
@@ -110,7 +113,7 @@ class FitStream:
 
     def _fit(self, spectra: Spectra, first: int) -> LabelFit:
         stars = None if self.stars is None else self.stars[first : first + len(spectra)]
-        fit = self.machine.fit(spectra, stars)
+        fit = self.machine.fit(spectra, stars, examine=self.examines)
         if self.looks:
             self._seen.append(self.machine.summarize(spectra, fit, look=not self._seen))
         self.errors.widen(fit, self.machine)

@@ -1,5 +1,7 @@
 """Every detector may have a continuum of its own."""
 
+from itertools import pairwise
+
 import astropy.units as u
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from spectragan import ParameterFitter, Spectra
 
 EDGES = (0, 25, 55, 80)
-DETECTORS = [slice(*ends) for ends in zip(EDGES[:-1], EDGES[1:], strict=True)]
+DETECTORS = [slice(*ends) for ends in pairwise(EDGES)]
 
 
 @pytest.fixture(scope="module")
