@@ -13,7 +13,8 @@ from scipy.stats import norm
 
 from spectragan.exceptions import FitQualityWarning
 from spectragan.fitting.found import CONVERGED, LabelFit, join_fits
-from spectragan.fitting.machine import FitterMachine, build_model, grid_labels, members_of
+from spectragan.fitting.machine import FitterMachine
+from spectragan.fitting.parts import build_model, grid_labels, members_of
 from spectragan.fitting.results import standard_errors
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import make_rng

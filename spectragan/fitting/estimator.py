@@ -13,7 +13,7 @@ from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
 from spectragan.fitting.errors import LabelErrors, calibrate, hold_out, translation_covariance
 from spectragan.fitting.found import LabelFit, join_fits
-from spectragan.fitting.machine import FitterMachine, members_of, state_of_parts, thaw
+from spectragan.fitting.machine import FitterMachine, state_of_parts
 from spectragan.fitting.parameters import (
     KEPT,
     LEFT_OUT,
@@ -22,6 +22,7 @@ from spectragan.fitting.parameters import (
     is_same,
     read_labels,
 )
+from spectragan.fitting.parts import members_of, thaw
 from spectragan.fitting.results import (
     log_probability,
     make_table,
@@ -79,6 +80,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         Gaussian priors on labels and nuisances, as numbers or Quantities; none by default. Arrays
         hold one for each star of `predict` and the like, NaN where it has none; `fit` leaves such
         priors out.
+    noise_correlation : float, sequence of float, "auto" or None, default="auto"
+        Correlations of the noise of pixels 1, 2, ... apart, or the standard deviation in pixels of
+        a Gaussian that has smoothed it. "auto" is none, or what `fit` finds in residuals.
     split : {"fit", "encode"}, default="fit"
         A translator's split latents are each star's own: fitted, with the distribution of the
         observed spectra as prior, or taken from the translator's encoder and held.
@@ -98,6 +102,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     ----------
     emulator_ : object
         The fitted emulator.
+    noise_correlation_ : ndarray of shape (n_distances,)
+        Of the noise of pixels 1, 2, ... apart; empty where there is none.
     err_inflation_ : ndarray of shape (n_labels,)
         What the errors of labels are multiplied by.
     translation_covariance_ : ndarray of shape (n_labels, n_labels) or None
@@ -160,6 +166,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         chunks: list | None = None,
         bounds: Mapping[str, Any] | None = None,
         priors: Mapping[str, Any] | None = None,
+        noise_correlation: Any = "auto",
         split: str = "fit",
         err_inflation: float | str = "auto",
         n_starts: int = 3,
@@ -175,6 +182,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         self.chunks = chunks
         self.bounds = bounds
         self.priors = priors
+        self.noise_correlation = noise_correlation
         self.split = split
         self.err_inflation = err_inflation
         self.n_starts = n_starts
@@ -228,6 +236,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         fresh = self._with()  # what was fitted before stays as it is if anything fails
         fresh._adopt(emulator)
         spectra = None if X is None else validate_spectra(fresh, X, reset=False)
+        if spectra is not None:
+            fresh._built = fresh._built.with_noise_of(spectra)
+            fresh._fitted_parameters = fresh._built.parameters
         fresh._compare_members(spectra)
         if spectra is not None:
             labels = None if y is None else read_labels(y, len(spectra), fresh._names, fresh._units)
@@ -457,6 +468,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         return self._ready()._range
 
     @property
+    def noise_correlation_(self) -> np.ndarray:
+        """Correlations of the noise of pixels 1, 2, ... apart."""
+        return self._ready()._machine.fitter.correlation
+
+    @property
     def parameter_names_(self) -> tuple[str, ...]:
         """Names of all fitted parameters, in the order of `log_prob`."""
         return self._ready()._machine.names
@@ -508,8 +524,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         """Set what follows from a fitted emulator."""
         if self.translator is not None:
             check_grids(emulator, thaw(self.translator))
-        parameters = self.get_params(deep=False)
-        built = FitterMachine(emulator, parameters)
+        built = FitterMachine(emulator, self.get_params(deep=False))
         self.emulator_: Any = emulator
         self._names, self._range = built.labels, built.label_range
         self.wavelength_ = getattr(emulator, "wavelength_", None)
@@ -521,7 +536,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         self._built = built
         self.translation_covariance_: np.ndarray | None = None
         # What an unpickled fitter is built from again, whatever its parameters are then.
-        self._fitted_parameters: dict[str, Any] = {**parameters}
+        self._fitted_parameters: dict[str, Any] = built.parameters
 
     def _compare_members(self, spectra: Spectra | None) -> None:
         """Set the error of the translation, which only an ensemble's members tell."""

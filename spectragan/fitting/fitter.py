@@ -1,5 +1,6 @@
 """Fit labels and nuisances to many spectra: a blind start, then the exact minimum."""
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +17,8 @@ from spectragan.fitting.found import (
     chi2_significance,
 )
 from spectragan.fitting.model import CACHE_ROWS, ForwardModel
-from spectragan.fitting.objective import ChiSquare, Minimum, minimize
+from spectragan.fitting.noise import correlated_products, lumped, spread_of_squares
+from spectragan.fitting.objective import ChiSquare, Minimum, minimize, solve_symmetric
 from spectragan.fitting.priors import Prior
 from spectragan.fitting.starts import BlindStart, FitSettings
 
@@ -41,6 +43,8 @@ class LabelFitter:
         Pixels that the model describes.
     continuum : tensor of shape (n_terms, n_pixels) or None
         Polynomials fitted with the labels.
+    correlation : ndarray of shape (n_distances,), default=()
+        Of the noise of pixels 1, 2, ... apart.
     """
 
     def __init__(
@@ -50,7 +54,10 @@ class LabelFitter:
         settings: FitSettings,
         usable: np.ndarray,
         continuum: torch.Tensor | None = None,
+        correlation: np.ndarray | Sequence[float] = (),
     ) -> None:
+        self.correlation = np.asarray(correlation, dtype=float)
+        self.lumped = lumped(self.correlation)
         self.forward, self.settings, self.continuum = forward, settings, continuum
         self._grid = grid
         self.n_terms = 0 if continuum is None else len(continuum)
@@ -127,7 +134,8 @@ class LabelFitter:
         fit : LabelFit
         """
         prior = prior or self.settings.prior
-        y, w = self._tensors(flux, weights)
+        # Correlated pixels count for fewer: else a prior would be outvoted.
+        y, w = self._tensors(flux, weights / self.lumped)
         lower, upper = self._bounds(len(y), split)
         column = self._broadening
         if column is not None:
@@ -141,13 +149,15 @@ class LabelFitter:
                 y, w, lower, upper = (a[rows] for a in (y, w, lower, upper))
             unknown, prior = torch.as_tensor(~result.known)[rows], prior.of(rows)
             starts = self.blind.find(y, w, lower, upper, unknown, prior)
-            scale = 1 / starts.noise
+            spoiled = torch.where(unknown, self.lumped, 1.0)  # w has it where noise is known
+            scale = 1 / (starts.noise * spoiled)
             minimum = self._refine(y, w, lower, upper, starts.parameters, scale, prior)
             if unknown.any() and bool(prior.precision.any()):
                 # Only now is the noise known that the prior has to be weighed against.
-                scale = torch.where(unknown, scale * dof[rows] / minimum.cost, scale)
+                measured = scale * dof[rows] / (minimum.cost * self.lumped)
+                scale = torch.where(unknown, measured, scale)
                 minimum = self._refine(y, w, lower, upper, minimum.parameters, scale, prior)
-            self._store(result, rows, minimum, scale, unknown, lower, upper, prior)
+            self._store(result, rows, minimum, scale, unknown, lower, upper, prior, (y, w))
             if examine:
                 rivals = self.blind.rivals(starts, minimum.parameters, lower, upper)
                 result.ambiguous[rows.numpy()] = rivals.numpy()
@@ -190,7 +200,7 @@ class LabelFitter:
             nuisances = theta[rows, self.forward.n_inner :]
             gains.append(self.blind.explained(residual, objective.weights[rows], nuisances))
         dof = max(1, self.blind.n_components - self.forward.n_inner)
-        return (torch.cat(gains) / dof).numpy()
+        return (torch.cat(gains) / dof / self.lumped).numpy()
 
     def find_companions(
         self, flux: np.ndarray, weights: np.ndarray, fit: LabelFit, search: CompanionSearch
@@ -206,13 +216,13 @@ class LabelFitter:
         """
         some = np.isfinite(fit.chi2) & (fit.dof > 0)
         # Nothing is to be gained where the fit is good.
-        some &= ~fit.known | ~(chi2_significance(fit.chi2, fit.dof) < SUSPECT)
+        some &= ~fit.known | ~(chi2_significance(fit.chi2, fit.dof, fit.spread) < SUSPECT)
         rows = np.flatnonzero(some)
         if not len(rows):
             return
         dof = torch.as_tensor(fit.dof[rows])
         # Where weights are no inverse variances, residuals tell what they are.
-        noise = np.where(fit.known[rows], 1.0, fit.chi2[rows] / fit.dof[rows])
+        noise = np.where(fit.known[rows], 1.0, fit.chi2[rows] / fit.dof[rows]) * self.lumped
         objective = self.objective(flux[rows], weights[rows] / np.maximum(noise, TINY)[:, None])
         theta, found = torch.as_tensor(fit.parameters[rows]), []
         for few, model, tangents in objective.linearised(theta, torch.arange(len(theta))):
@@ -266,6 +276,7 @@ class LabelFitter:
             unbounded=np.zeros((n, n_parameters), dtype=bool),
             ambiguous=np.zeros(n, dtype=bool),
             binary=np.zeros(n, dtype=bool),
+            spread=np.full(n, spread_of_squares(self.correlation)),
         )
 
     def _store(
@@ -278,16 +289,23 @@ class LabelFitter:
         lower: torch.Tensor,
         upper: torch.Tensor,
         prior: Prior,
+        data: tuple[torch.Tensor, torch.Tensor],
     ) -> None:
         parameters = minimum.parameters
         chi2 = minimum.cost - prior.penalty(parameters)
         # Where errors are unknown the residuals stand for them.
-        left = torch.where(unknown, chi2 / torch.as_tensor(result.dof)[rows], 1.0)
+        dof = torch.as_tensor(result.dof)[rows]
+        n_fitted = (data[1] > 0).sum(1) - dof  # these take up more of noise that pixels share
+        per_dof = chi2 * self.lumped / (dof - (self.lumped - 1) * n_fitted).clamp_min(1)
+        left = torch.where(unknown, per_dof, 1.0)
         curvature = minimum.curvature / left[:, None, None]
         limits = upper.clone()
         if self._broadening is not None:
             limits[:, self._broadening] = torch.inf  # near 0 its error isn't known yet
         covariance, unbounded = bounded_covariance(curvature, lower, limits)
+        if len(self.correlation):
+            excess = self._excess(parameters, data[0], data[1] * (scale / left)[:, None])
+            covariance += covariance @ excess @ covariance
         if self._broadening is not None:
             self._widen(covariance, parameters, minimum.gradient, left)
         slack = AT_BOUND * (upper - lower)
@@ -305,11 +323,34 @@ class LabelFitter:
         where = rows.numpy()
         result.parameters[where] = torch.where(finite[:, None], parameters, torch.nan).numpy()
         result.covariance[where] = covariance.numpy()
-        result.chi2[where] = (chi2 / scale).numpy()
+        result.chi2[where] = (chi2 / scale * self.lumped).numpy()
         result.n_iterations[where] = minimum.n_iterations.numpy()
         result.status[where] = status.numpy()
         result.at_bound[where] = (at_bound & (lower < upper)).numpy()
         result.unbounded[where] = unbounded.numpy()
+
+    def _excess(self, parameters: torch.Tensor, y: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """Return what correlated noise adds to the covariance of half the gradient of chi square.
+
+        Parameters
+        ----------
+        parameters : tensor of shape (n, n_parameters)
+        y, w : tensors of shape (n, n_pixels)
+            Weights are inverse variances, divided by the pixels that tell as much as one.
+        """
+        objective, n = ChiSquare(self.forward, y, w, None, self.continuum), parameters.shape[1]
+        everything, parts = torch.arange(len(parameters)), []
+        for rows, _, tangents in objective.linearised(parameters, everything):
+            both = tangents * w[rows].sqrt()[:, None]
+            theta, terms = both[:, :n], both[:, n:]
+            if terms.shape[1]:  # the continuum has taken its share
+                matrix = terms @ terms.transpose(1, 2)
+                mixed = terms @ theta.transpose(1, 2)
+                theta = theta - solve_symmetric(matrix, mixed).transpose(1, 2) @ terms
+            own = theta @ theta.transpose(1, 2)
+            shared = correlated_products(theta, self.correlation)
+            parts.append((own + shared) / self.lumped - own)
+        return torch.cat(parts)
 
     @property
     def _broadening(self) -> int | None:

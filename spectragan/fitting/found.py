@@ -29,6 +29,8 @@ class LabelFit:
         Whether the spectrum leaves a parameter anywhere within its bounds.
     ambiguous, binary : ndarray of bool of shape (n_spectra,)
         Whether other labels, or two stars, fit it as well or better, where that was examined.
+    spread : ndarray of shape (n_spectra,)
+        How much more chi square varies than where the noise of pixels is independent.
     """
 
     parameters: np.ndarray
@@ -42,6 +44,7 @@ class LabelFit:
     unbounded: np.ndarray
     ambiguous: np.ndarray
     binary: np.ndarray
+    spread: np.ndarray
 
 
 def join_fits(fits: list[LabelFit]) -> LabelFit:
@@ -59,12 +62,16 @@ def join_fits(fits: list[LabelFit]) -> LabelFit:
     return LabelFit(*(np.concatenate([getattr(fit, name) for fit in fits]) for name in names))
 
 
-def chi2_significance(chi2: np.ndarray, dof: np.ndarray) -> np.ndarray:
+def chi2_significance(
+    chi2: np.ndarray, dof: np.ndarray, spread: np.ndarray | float = 1.0
+) -> np.ndarray:
     """Return how far chi squares are from what chance gives, in standard deviations.
 
     Parameters
     ----------
     chi2, dof : ndarray of shape (n_spectra,)
+    spread : ndarray of shape (n_spectra,), default=1
+        Of the variance of chi square, in units of that of independent pixels.
 
     Returns
     -------
@@ -84,5 +91,5 @@ def chi2_significance(chi2: np.ndarray, dof: np.ndarray) -> np.ndarray:
     array([  0.,  14., -38.])
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        spread = 2 / (9 * np.where(dof > 0, dof, np.nan))
-        return (np.cbrt(chi2 / dof) - (1 - spread)) / np.sqrt(spread)
+        variance = 2 * spread / (9 * np.where(dof > 0, dof, np.nan))
+        return (np.cbrt(chi2 / dof) - (1 - variance)) / np.sqrt(variance)

@@ -120,7 +120,7 @@ class ChiSquare:
             model * shape - target, weights, jacobian, weighted
         )
         mixed = weighted @ terms.transpose(1, 2)
-        taken = mixed @ torch.linalg.solve_ex(matrix, mixed.transpose(1, 2))[0]
+        taken = mixed @ solve_symmetric(matrix, mixed.transpose(1, 2))
         return cost, gradient, curvature - taken
 
     def _fit_continuum(
@@ -131,10 +131,8 @@ class ChiSquare:
         terms = model[:, None] * self.continuum
         weighted = terms * weights[:, None]
         matrix = weighted @ terms.transpose(1, 2)
-        size = matrix.diagonal(dim1=1, dim2=2).mean(1).clamp_min(torch.finfo(matrix.dtype).tiny)
-        matrix = matrix + RIDGE * size[:, None, None] * torch.eye(matrix.shape[1])
-        right = (weighted @ target[:, :, None])[:, :, 0]
-        return torch.linalg.solve_ex(matrix, right)[0], terms, matrix
+        coefficients = solve_symmetric(matrix, weighted @ target[:, :, None])[:, :, 0]
+        return coefficients, terms, matrix
 
 
 def _normal_equations(
@@ -374,6 +372,23 @@ def solve_scaled(
     solution, info = torch.linalg.solve_ex(matrix, (right * scale)[:, :, None])
     solution = solution[:, :, 0] * scale
     return torch.where((info == 0)[:, None], solution, torch.nan) * free
+
+
+def solve_symmetric(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Solve equations of terms that may be degenerate, such as those of a dead detector.
+
+    Parameters
+    ----------
+    matrix : tensor of shape (n, n_terms, n_terms)
+    right : tensor of shape (n, n_terms, n_columns)
+
+    Returns
+    -------
+    x : tensor of shape (n, n_terms, n_columns)
+    """
+    size = matrix.diagonal(dim1=1, dim2=2).mean(1).clamp_min(torch.finfo(matrix.dtype).tiny)
+    ridge = RIDGE * size[:, None, None] * torch.eye(matrix.shape[1])
+    return torch.linalg.solve_ex(matrix + ridge, right)[0]
 
 
 def scale_to_unit(curvature: torch.Tensor, free: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -29,7 +29,7 @@ def bad_chi2(fit: LabelFit) -> np.ndarray:
     -------
     bad : ndarray of bool of shape (n_spectra,)
     """
-    bad = np.abs(chi2_significance(fit.chi2, fit.dof)) > SIGNIFICANT
+    bad = np.abs(chi2_significance(fit.chi2, fit.dof, fit.spread)) > SIGNIFICANT
     with np.errstate(invalid="ignore", divide="ignore"):
         reduced = fit.chi2 / fit.dof
         if not fit.known.all() and np.isfinite(reduced[~fit.known]).any():
@@ -45,7 +45,7 @@ class FitSummary:
     Attributes
     ----------
     at_bound : ndarray of bool of shape (n_spectra, n_labels)
-    chi2, dof, known : ndarray of shape (n_spectra,)
+    chi2, dof, known, spread : ndarray of shape (n_spectra,)
     correlation, scale : ndarray of shape (n_checked,)
         Of neighbouring residuals, and median flux over that of the model, of some stars.
     """
@@ -54,6 +54,7 @@ class FitSummary:
     chi2: np.ndarray
     dof: np.ndarray
     known: np.ndarray
+    spread: np.ndarray
     correlation: np.ndarray
     scale: np.ndarray
 
@@ -121,7 +122,7 @@ class FitSummary:
         use = self.known & np.isfinite(self.chi2) & (self.dof > 0)
         if not use.any():
             return 0.0, 1.0
-        off = sign * chi2_significance(self.chi2[use], self.dof[use])
+        off = sign * chi2_significance(self.chi2[use], self.dof[use], self.spread[use])
         reduced = float(np.median(self.chi2[use] / self.dof[use]))
         return float((off > SIGNIFICANT).mean()), reduced
 
@@ -151,7 +152,8 @@ class FitSummary:
         return [
             f"residuals of neighbouring pixels are correlated ({correlation:.2f}), as after "
             "smoothing or resampling: errors of labels are too small by up to "
-            f"{np.sqrt((1 + correlation) / (1 - min(correlation, 0.99))):.1f}"
+            f"{np.sqrt((1 + correlation) / (1 - min(correlation, 0.99))):.1f}; fit(spectra) of "
+            "some learns what that means, or give `noise_correlation`"
         ]
 
 

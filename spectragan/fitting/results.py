@@ -203,7 +203,8 @@ def _log_likelihood(
     usable = machine.fitter.usable.numpy()
     n_good = ((spectra.ivar > 0) & usable).sum(axis=1)[rows]
     known = (spectra.noise == "known")[rows]
-    return np.where(known, -0.5 * chi2 / inflation**2, -0.5 * n_good * np.log(chi2))
+    likelihood = np.where(known, -0.5 * chi2 / inflation**2, -0.5 * n_good * np.log(chi2))
+    return likelihood / machine.fitter.lumped
 
 
 def unit_cube_to_prior(machine: FitterMachine, prior: Prior, u: Any) -> np.ndarray:
