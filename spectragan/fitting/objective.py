@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
@@ -51,8 +52,7 @@ class ChiSquare:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return chi square, half its gradient and half its Hessian, see `Objective`."""
         parts = [
-            self._evaluate_few(rows[few], model, jacobian)
-            for few, model, jacobian in self.forward.in_chunks(parameters)
+            self._evaluate_few(rows[few], seen) for few, seen in self.forward.in_chunks(parameters)
         ]
         cost, gradient, curvature = (torch.cat(column) for column in zip(*parts, strict=True))
         if self.prior is None:
@@ -71,10 +71,10 @@ class ChiSquare:
         -------
         flux : tensor of shape (n_rows, n_pixels)
         """
-        flux = torch.cat([flux for _, flux, _ in self.forward.in_chunks(parameters)])
+        flux = torch.cat([seen[:, 0] for _, seen in self.forward.in_chunks(parameters)])
         if self.continuum is None:
             return flux
-        coefficients, _, _ = self._fit_continuum(flux, self.flux[rows], self.weights[rows])
+        coefficients, _ = self._fit_continuum(flux, self.flux[rows], self.weights[rows])
         return flux * (coefficients @ self.continuum)
 
     def linearised(
@@ -95,52 +95,53 @@ class ChiSquare:
         tangents : tensor of shape (n_few, n_parameters + n_terms, n_pixels)
             Derivatives with respect to parameters and coefficients of the continuum.
         """
-        for few, model, jacobian in self.forward.in_chunks(parameters):
-            which = rows[few]
+        for few, seen in self.forward.in_chunks(parameters):
+            which, model, jacobian = rows[few], seen[:, 0], seen[:, 1:]
             if self.continuum is None:
                 yield which, model, jacobian
                 continue
-            fitted = self._fit_continuum(model, self.flux[which], self.weights[which])
-            shape = fitted[0] @ self.continuum
-            yield which, model * shape, torch.cat([jacobian * shape[:, None], fitted[1]], dim=1)
+            found, terms = self._fit_continuum(model, self.flux[which], self.weights[which])
+            shape = found @ self.continuum
+            yield which, model * shape, torch.cat([jacobian * shape[:, None], terms], dim=1)
 
     def _evaluate_few(
-        self, rows: torch.Tensor, model: torch.Tensor, jacobian: torch.Tensor
+        self, rows: torch.Tensor, seen: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        target, weights = self.flux[rows], self.weights[rows]
+        """Return the same for models and derivatives (n_few, 1 + n_parameters, n_pixels)."""
+        root, target = self._roots[rows], self.flux[rows]
         if self.continuum is None:
-            residual = model - target
-            weighted = jacobian * weights[:, None]
-            return _normal_equations(residual, weights, jacobian, weighted)
-        coefficients, terms, matrix = self._fit_continuum(model, target, weights)
-        shape = coefficients @ self.continuum
-        jacobian = jacobian * shape[:, None]
-        weighted = jacobian * weights[:, None]
-        cost, gradient, curvature = _normal_equations(
-            model * shape - target, weights, jacobian, weighted
-        )
-        mixed = weighted @ terms.transpose(1, 2)
+            seen[:, 0] -= target
+            return _normal_equations(seen.mul_(root[:, None]))
+        terms = (seen[:, 0] * root)[:, None] * self.continuum
+        matrix = terms @ terms.transpose(1, 2)
+        right = terms @ (target * root)[:, :, None]
+        shape = solve_symmetric(matrix, right)[:, :, 0] @ self.continuum
+        seen.mul_(shape[:, None])
+        seen[:, 0] -= target
+        cost, gradient, curvature = _normal_equations(seen.mul_(root[:, None]))
+        mixed = seen[:, 1:] @ terms.transpose(1, 2)
         taken = mixed @ solve_symmetric(matrix, mixed.transpose(1, 2))
         return cost, gradient, curvature - taken
 
+    @cached_property
+    def _roots(self) -> torch.Tensor:
+        return self.weights.sqrt()
+
     def _fit_continuum(
         self, model: torch.Tensor, target: torch.Tensor, weights: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return coefficients (n, n_terms), terms (n, n_terms, n_pixels), their normal matrix."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return coefficients (n, n_terms), and terms (n, n_terms, n_pixels)."""
         assert self.continuum is not None
         terms = model[:, None] * self.continuum
         weighted = terms * weights[:, None]
         matrix = weighted @ terms.transpose(1, 2)
-        coefficients = solve_symmetric(matrix, weighted @ target[:, :, None])[:, :, 0]
-        return coefficients, terms, matrix
+        return solve_symmetric(matrix, weighted @ target[:, :, None])[:, :, 0], terms
 
 
-def _normal_equations(
-    residual: torch.Tensor, weights: torch.Tensor, jacobian: torch.Tensor, weighted: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    cost = (weights * residual.square()).sum(1)
-    gradient = (weighted @ residual[:, :, None])[:, :, 0]
-    return cost, gradient, weighted @ jacobian.transpose(1, 2)
+def _normal_equations(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return cost, gradient and curvature of residuals and their derivatives, in one product."""
+    products = rows @ rows.transpose(1, 2)
+    return products[:, 0, 0], products[:, 1:, 0], products[:, 1:, 1:]
 
 
 FIRST_DAMPING = 1e-3

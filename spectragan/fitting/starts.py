@@ -53,6 +53,37 @@ def scan_velocities(
     return torch.stack(gains, dim=1)
 
 
+def between_trials(gains: torch.Tensor, best: torch.Tensor, trials: torch.Tensor) -> torch.Tensor:
+    """Return where parabolas through the best trial and its neighbours are highest.
+
+    Parameters
+    ----------
+    gains : tensor of shape (n, n_trials)
+    best : tensor of int of shape (n,)
+    trials : tensor of shape (n_trials,)
+        Evenly apart.
+
+    Returns
+    -------
+    highest : tensor of shape (n,)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.fitting.starts import between_trials
+    >>> trials = torch.arange(5.0)
+    >>> between_trials(-(trials - 1.8)[None] ** 2, torch.tensor([2]), trials)
+    tensor([1.8000])
+    """
+    inner = best.clamp(1, len(trials) - 2)
+    left, middle, right = (gains.gather(1, (inner + i)[:, None])[:, 0] for i in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    offset = torch.where(bend < 0, (left - right) / (2 * bend), 0.0).clamp(-1, 1)
+    return trials[inner] + torch.where(inner == best, offset, (best - inner).to(offset.dtype)) * (
+        trials[1] - trials[0]
+    )
+
+
 def shift_basis(
     transformed: torch.Tensor, grid: LogGrid, velocity: float, broadening: float
 ) -> torch.Tensor:
@@ -254,8 +285,9 @@ class BlindStart:
         at = n_inner + column
         one = Prior(prior.mean[..., [at]], prior.precision[..., [at], :][..., [at]])
         # Where weights aren't inverse variances, gains can't be weighed against a prior.
-        best = (gains - torch.where(unknown[:, None], 0.0, one.on_grid(trials[:, None]))).argmax(1)
-        middle[:, column] = trials[best]
+        gains = gains - torch.where(unknown[:, None], 0.0, one.on_grid(trials[:, None]))
+        best = gains.argmax(1)
+        middle[:, column] = between_trials(gains, best, trials)
         groups = [
             (torch.nonzero(best == i).ravel(), float(trials[i]), width) for i in best.unique()
         ]
