@@ -1,7 +1,9 @@
 """Errors of labels beyond the noise: of the model, and of the translation that all stars share."""
 
-from collections.abc import Iterable, Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy, deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,8 +11,10 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from spectragan.fitting.fitter import CONVERGED, LabelFit, join_fits
-from spectragan.fitting.machine import FitterMachine, build_model, grid_labels, members_of
+from spectragan.exceptions import FitQualityWarning
+from spectragan.fitting.found import CONVERGED, LabelFit, join_fits
+from spectragan.fitting.machine import FitterMachine
+from spectragan.fitting.parts import build_model, grid_labels, members_of
 from spectragan.fitting.results import standard_errors
 from spectragan.spectra import Spectra
 from spectragan.spectra.inputs import make_rng
@@ -19,9 +23,53 @@ from spectragan.translator.observed import ObservedEmulator
 
 COVERED = 0.6826894921370859  # of a Gaussian within one standard deviation
 FEWEST_STARS = 10  # fewer say nothing about an error
+ABSURD, UNRELATED = 5.0, 0.7  # times formal errors, and of the spread of labels: chance is no more
 LARGEST = 1e4  # times the formal error: nothing has been learned then
 HELD_OUT = 0.2  # of the spectra an emulator is trained on, to measure errors first
 FEWEST_HELD_OUT = 20  # errors from fewer stars would be worse than none
+
+
+@dataclass(frozen=True)
+class LabelErrors:
+    """What the errors of labels hold beside the noise.
+
+    Attributes
+    ----------
+    factors : ndarray of shape (n_labels,)
+        What errors are multiplied by.
+    translation : ndarray of shape (n_labels, n_labels) or None
+        Added to the formal covariance of every star before.
+    """
+
+    factors: np.ndarray
+    translation: np.ndarray | None = None
+
+    @property
+    def typical(self) -> float:
+        """The factor on errors of what isn't a label."""
+        return float(np.median(self.factors))
+
+    @property
+    def are_learned(self) -> bool:
+        """Whether errors hold more than the noise."""
+        return self.typical > 1 or self.translation is not None
+
+    def widen(self, fit: LabelFit, machine: FitterMachine) -> None:
+        """Widen the errors of one chunk, within what bounds allow.
+
+        Parameters
+        ----------
+        fit : LabelFit
+            Its covariance is changed.
+        machine : FitterMachine
+        """
+        added = self.translation
+        if added is not None:
+            fit.covariance[:, : len(added), : len(added)] += added
+        factors = np.full(len(machine.names), self.typical)
+        factors[: len(self.factors)] = self.factors
+        fit.covariance *= factors[:, None] * factors
+        machine.limit_errors(fit)
 
 
 def hold_out(n_spectra: int, random_state: Any) -> np.ndarray | None:
@@ -63,6 +111,11 @@ def calibrate(
     Returns
     -------
     factors : ndarray of shape (n_labels,)
+
+    Warns
+    -----
+    FitQualityWarning
+        If labels have nothing to do with the fits.
     """
     n_labels = len(machine.labels)
     if labels is None:
@@ -70,7 +123,31 @@ def calibrate(
         return np.full(n_labels, inflation_from_residuals(np.concatenate(lack)))
     fit = join_fits([part for _, part in fits])
     offset = fit.parameters[:, :n_labels] - labels
-    return inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
+    factors = inflation_from_labels(offset, standard_errors(fit.covariance)[:, :n_labels])
+    _warn_unrelated(machine.labels, factors, offset, labels)
+    return factors
+
+
+def _warn_unrelated(
+    names: Sequence[str], factors: np.ndarray, offset: np.ndarray, labels: np.ndarray
+) -> None:
+    """Warn of labels from which fits differ as much as the labels do among themselves."""
+    spread = np.nanmedian(np.abs(labels - np.nanmedian(labels, axis=0)), axis=0)
+    distance = np.nanmedian(np.abs(offset), axis=0)
+    absurd = (factors > ABSURD) & (distance >= UNRELATED * spread)
+    if absurd.any():
+        told = ", ".join(
+            f"`{names[i]}` {factors[i]:.3g} times (fits differ from it by {distance[i]:.3g}, its "
+            f"values among themselves by {spread[i]:.3g})"
+            for i in np.flatnonzero(absurd).tolist()
+        )
+        warnings.warn(
+            "errors must be inflated by what the model lacks; got labels that have nothing to do "
+            f"with the fits, which inflates errors of {told}; are columns or rows mixed up, or "
+            "units others?",
+            FitQualityWarning,
+            stacklevel=4,
+        )
 
 
 def inflation_from_labels(offset: np.ndarray, std: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """`ParameterFitter`: observed spectra in, stellar labels with errors out."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.files.saving import SaveMixin
-from spectragan.fitting.errors import calibrate, hold_out, translation_covariance
-from spectragan.fitting.fitter import LabelFit, join_fits
-from spectragan.fitting.machine import FitterMachine, members_of, state_of_parts, thaw
+from spectragan.fitting.errors import LabelErrors, calibrate, hold_out, translation_covariance
+from spectragan.fitting.found import LabelFit, join_fits
+from spectragan.fitting.machine import FitterMachine, state_of_parts
 from spectragan.fitting.parameters import (
     KEPT,
     LEFT_OUT,
@@ -22,14 +22,14 @@ from spectragan.fitting.parameters import (
     is_same,
     read_labels,
 )
-from spectragan.fitting.quality import FitSummary
+from spectragan.fitting.parts import members_of, thaw
 from spectragan.fitting.results import (
     log_probability,
     make_table,
-    side_by_side,
     taken_apart,
     unit_cube_to_prior,
 )
+from spectragan.fitting.stream import FitStream
 from spectragan.label_checks import check_same_stars
 from spectragan.labels import (
     check_not_swapped,
@@ -38,12 +38,11 @@ from spectragan.labels import (
     with_names,
 )
 from spectragan.rules import check_all
-from spectragan.spectra import Spectra, as_spectra, like_input, validate_spectra
+from spectragan.spectra import Spectra, like_input, validate_spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_unit
-from spectragan.spectra.summary import progress_bar
 from spectragan.training.dask_rows import check_left_to_dask, gather_spectra, map_spectra, one_row
-from spectragan.training.streaming import holds_dask, row_chunks, write_results
+from spectragan.training.streaming import holds_dask, write_results
 from spectragan.translator.observed import check_grids, check_is_emulator, is_fitted
 
 
@@ -70,12 +69,20 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         the model.
     continuum_degree : int, default=3
         Of that polynomial.
+    chunks : list of (float, float), (Quantity, Quantity) or slice, default=None
+        Ranges that have a polynomial each, for example detectors, as those of
+        `ContinuumNormalizer`. Pixels outside all are left out. None is one for all pixels.
     bounds : dict of str to (low, high), default=None
         Of labels and nuisances, as numbers or Quantities; by default the emulator's range, -100 to
         100 km/s for velocity and 0 to 50 km/s for broadening. Pixels within that reach of the ends
         are left out. Two equal bounds hold a label: errors of the others are then conditional.
     priors : dict of str to (mean, standard deviation), default=None
-        Gaussian priors on labels and nuisances, as numbers or Quantities; none by default.
+        Gaussian priors on labels and nuisances, as numbers or Quantities; none by default. Arrays
+        hold one for each star of `predict` and the like, NaN where it has none; `fit` leaves such
+        priors out.
+    noise_correlation : float, sequence of float, "auto" or None, default="auto"
+        Correlations of the noise of pixels 1, 2, ... apart, or the standard deviation in pixels of
+        a Gaussian that has smoothed it. "auto" is none, or what `fit` finds in residuals.
     split : {"fit", "encode"}, default="fit"
         A translator's split latents are each star's own: fitted, with the distribution of the
         observed spectra as prior, or taken from the translator's encoder and held.
@@ -95,6 +102,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     ----------
     emulator_ : object
         The fitted emulator.
+    noise_correlation_ : ndarray of shape (n_distances,)
+        Of the noise of pixels 1, 2, ... apart; empty where there is none.
     err_inflation_ : ndarray of shape (n_labels,)
         What the errors of labels are multiplied by.
     translation_covariance_ : ndarray of shape (n_labels, n_labels) or None
@@ -154,8 +163,10 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         *,
         nuisances: Sequence[str] = (),
         continuum_degree: int = 3,
+        chunks: list | None = None,
         bounds: Mapping[str, Any] | None = None,
         priors: Mapping[str, Any] | None = None,
+        noise_correlation: Any = "auto",
         split: str = "fit",
         err_inflation: float | str = "auto",
         n_starts: int = 3,
@@ -168,8 +179,10 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         self.translator = translator
         self.nuisances = nuisances
         self.continuum_degree = continuum_degree
+        self.chunks = chunks
         self.bounds = bounds
         self.priors = priors
+        self.noise_correlation = noise_correlation
         self.split = split
         self.err_inflation = err_inflation
         self.n_starts = n_starts
@@ -223,6 +236,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         fresh = self._with()  # what was fitted before stays as it is if anything fails
         fresh._adopt(emulator)
         spectra = None if X is None else validate_spectra(fresh, X, reset=False)
+        if spectra is not None:
+            fresh._built = fresh._built.with_noise_of(spectra)
+            fresh._fitted_parameters = fresh._built.parameters
         fresh._compare_members(spectra)
         if spectra is not None:
             labels = None if y is None else read_labels(y, len(spectra), fresh._names, fresh._units)
@@ -233,7 +249,13 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         return self
 
     def predict(
-        self, X: Any, return_std: bool = False, return_cov: bool = False, *, out: Any = None
+        self,
+        X: Any,
+        return_std: bool = False,
+        return_cov: bool = False,
+        *,
+        priors: Mapping[str, Any] | None = None,
+        out: Any = None,
     ) -> Any:
         """Fit labels to spectra.
 
@@ -244,6 +266,10 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             memory. Dask arrays, and lazy spectra over such, give dask arrays.
         return_std, return_cov : bool, default=False
             Also return standard errors, or covariances.
+        priors : dict of str to (mean, standard deviation), default=None
+            Gaussian priors on labels and nuisances that hold for these spectra beside, or instead
+            of, those of the fitter: arrays of one value for each, or numbers for all. NaN and
+            infinite ones are no prior for that star.
         out : array or data set like labels, or tuple of as many as there are results, default=None
             Where to write the results, float32 or float64.
 
@@ -264,7 +290,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         GridMismatchError
             If `X` isn't on the emulator's grid.
         ValueError
-            If both errors are asked for, `out` doesn't fit, or a parameter breaks its rule.
+            If both errors are asked for, `out` or `priors` don't fit, or a parameter breaks its
+            rule.
 
         Warns
         -----
@@ -278,16 +305,18 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
                 "`return_std` and `return_cov` must not both be True; got both; the diagonal of "
                 "the covariance holds the squares of the other."
             )
-        results = self._ready()._results(X, return_std, return_cov, out)
+        results = self._ready()._results(X, return_std, return_cov, priors, out)
         return results if return_std or return_cov else results[0]
 
-    def fit_table(self, X: Any) -> QTable:
+    def fit_table(self, X: Any, *, priors: Mapping[str, Any] | None = None) -> QTable:
         """Fit labels to spectra, and tell all about the fits.
 
         Parameters
         ----------
         X : spectra of shape (n_spectra, n_pixels)
             Observed.
+        priors : dict of str to (mean, standard deviation), default=None
+            See `predict`.
 
         Returns
         -------
@@ -298,7 +327,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             ``at_bound``, ``degenerate`` (the spectrum says nothing about a label: its error is that
             of any value within its bounds), ``outside_hull`` of the labels that the emulator was
             trained on, and ``bad_chi2`` (5 standard deviations from what chance gives, either way;
-            where errors are unknown, above 9 times the median). Columns of ``meta`` come first,
+            where errors are unknown, above 9 times the median), ``ambiguous`` (labels far from
+            these fit as well) and ``binary`` (a second star at another velocity improves the fit by
+            6 standard deviations). Columns of ``meta`` come first,
             such as the stars' names. ``table.write("labels.ecsv")`` and FITS keep units.
 
         Raises
@@ -316,23 +347,25 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             If a label can't be in the unit that its name stands for.
         """
         ready = self._ready()
+        stars = ready._priors_of(X, priors)
         if holds_dask(X):
             ready._validate(one_row(X))
-            fits = gather_spectra(ready, "_fit_block", X)
+            fits = gather_spectra(ready, "_fit_block", X, by_row=stars)
             return make_table(join_fits(fits), ready._machine, ready._units)
-        parts: list[FitSummary] = []
-        pairs = [(spectra.meta, fit) for spectra, fit in ready._fits(X, parts)]
-        meta, fits = zip(*pairs, strict=True)
-        ready._warn(parts)
+        stream = ready._stream(stars, examines=True)
+        meta, fits = zip(*((spectra.meta, fit) for spectra, fit in stream.over(X)), strict=True)
+        stream.warn()
         return make_table(join_fits(list(fits)), ready._machine, ready._units, list(meta))
 
-    def best_model(self, X: Any) -> Any:
+    def best_model(self, X: Any, *, priors: Mapping[str, Any] | None = None) -> Any:
         """Return the best-fitting model of every spectrum.
 
         Parameters
         ----------
         X : spectra of shape (n_spectra, n_pixels)
             Observed.
+        priors : dict of str to (mean, standard deviation), default=None
+            See `predict`.
 
         Returns
         -------
@@ -348,18 +381,8 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             If `X` isn't on the emulator's grid.
         """
         ready = self._ready()
-        models, weights, parts = [], [], []
-        for spectra, fit in ready._fits(X):
-            flux, good = ready._machine.models(spectra, fit)
-            models.append(flux)
-            weights.append(good)
-            parts.append(spectra)
-        everything = as_spectra(X) if len(parts) > 1 else parts[0]
-        dtype = everything.dtype
-        result = everything.with_flux(
-            np.concatenate(models).astype(dtype), np.concatenate(weights).astype(dtype), "exact"
-        )
-        return like_input(result, X)
+        stream = ready._stream(ready._priors_of(X, priors), looks=False)
+        return like_input(stream.models(X), X)
 
     def log_prob(self, theta: Any, X: Any, include_prior: bool = True) -> np.ndarray:
         r"""Return the logarithm of the posterior probability, up to a constant.
@@ -386,8 +409,9 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
             If shapes don't agree.
         """
         ready = self._ready()
-        spectra, inflation = ready._validate(X), ready._typical_inflation()
-        return log_probability(ready._machine, theta, spectra, inflation, include_prior)
+        spectra, stars = ready._validate(X), ready._priors_of(X)
+        inflation = ready._errors.typical
+        return log_probability(ready._machine, theta, spectra, inflation, include_prior, stars)
 
     def prior_transform(self, u: Any) -> np.ndarray:
         """Return the parameters at quantiles of the prior, as nested samplers need them.
@@ -405,9 +429,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If `u` has another shape or leaves 0 to 1.
+            If `u` has another shape or leaves 0 to 1, or each of several stars has priors.
         """
-        return unit_cube_to_prior(self._ready()._machine, u)
+        ready = self._ready()
+        stars = ready._priors_of(None)
+        return unit_cube_to_prior(ready._machine, ready._machine.prior_of(stars).of(0), u)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Return the share of the labels' variance that the fits explain.
@@ -440,6 +466,11 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
     def label_range_(self) -> np.ndarray:
         """Lowest and highest label of the emulator, of shape (2, n_labels)."""
         return self._ready()._range
+
+    @property
+    def noise_correlation_(self) -> np.ndarray:
+        """Correlations of the noise of pixels 1, 2, ... apart."""
+        return self._ready()._machine.fitter.correlation
 
     @property
     def parameter_names_(self) -> tuple[str, ...]:
@@ -493,8 +524,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         """Set what follows from a fitted emulator."""
         if self.translator is not None:
             check_grids(emulator, thaw(self.translator))
-        parameters = self.get_params(deep=False)
-        built = FitterMachine(emulator, parameters)
+        built = FitterMachine(emulator, self.get_params(deep=False))
         self.emulator_: Any = emulator
         self._names, self._range = built.labels, built.label_range
         self.wavelength_ = getattr(emulator, "wavelength_", None)
@@ -506,7 +536,7 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         self._built = built
         self.translation_covariance_: np.ndarray | None = None
         # What an unpickled fitter is built from again, whatever its parameters are then.
-        self._fitted_parameters: dict[str, Any] = {**parameters}
+        self._fitted_parameters: dict[str, Any] = built.parameters
 
     def _compare_members(self, spectra: Spectra | None) -> None:
         """Set the error of the translation, which only an ensemble's members tell."""
@@ -519,70 +549,62 @@ class ParameterFitter(SaveMixin, RegressorMixin, BaseEstimator):
         """Return the factors that make errors large enough for spectra not trained on."""
         if labels is None and self.translation_covariance_ is not None:
             return np.ones(len(self._names))  # residuals show its error a second time
-        return calibrate(self._machine, self._fits(spectra), labels)
+        return calibrate(self._machine, self._stream(looks=False).over(spectra), labels)
 
-    def _results(self, X: Any, std: bool, covariance: bool, out: Any) -> tuple[Any, ...]:
+    def _results(
+        self, X: Any, std: bool, covariance: bool, priors: Mapping[str, Any] | None, out: Any
+    ) -> tuple[Any, ...]:
         """Return labels, and errors where they are wanted, or `out`."""
-        n = len(self._names)
+        n, stars = len(self._names), self._priors_of(X, priors)
         wanted: dict[str, Any] = {"std": std, "covariance": covariance}
         if holds_dask(X):
             check_left_to_dask(out=out)
             self._validate(one_row(X))
             n_columns, dtype = n + n * std + n * n * covariance, np.dtype(float)
-            rows = map_spectra(self, "_columns", X, n_columns, dtype, **wanted, quiet=True)
+            rows = map_spectra(
+                self, "_columns", X, n_columns, dtype, by_row=stars, **wanted, quiet=True
+            )
             return taken_apart(rows, n, self._one_dimensional, **wanted)
         label = () if self._one_dimensional else (n,)
         shapes = (label, (n, n) if covariance else label)[: 1 + (std or covariance)]
         single = self._one_dimensional
         return write_results(
-            out, X, shapes, lambda: taken_apart(self._columns(X, **wanted), n, single, **wanted)
+            *(out, X, shapes),
+            lambda: taken_apart(self._columns(X, stars, **wanted), n, single, **wanted),
         )
 
-    def _columns(self, X: Any, *, std: bool, covariance: bool, quiet: bool = False) -> np.ndarray:
+    def _columns(
+        self,
+        X: Any,
+        stars: np.ndarray | None = None,
+        *,
+        std: bool,
+        covariance: bool,
+        quiet: bool = False,
+    ) -> np.ndarray:
         """Return labels and what is wanted of errors side by side, little of each spectrum."""
-        parts: list[FitSummary] = []
-        fits = self._fits(X, parts, quiet=quiet)
-        rows = [side_by_side(fit, len(self._names), std, covariance) for _, fit in fits]
-        if not quiet:  # blocks of dask's are parts of one prediction: none can speak for all
-            self._warn(parts)
-        return np.concatenate(rows)
+        # Blocks of dask's are parts of one prediction: none can speak for all.
+        stream = self._stream(stars, looks=not quiet, quiet=quiet)
+        return stream.columns(X, len(self._names), std, covariance)
 
-    def _warn(self, parts: list[FitSummary]) -> None:
-        """Warn of what can't be right with the fits of a prediction."""
-        calibrated = self._typical_inflation() > 1 or self.translation_covariance_ is not None
-        FitSummary.of(parts).warn(self._names, calibrated=calibrated)
+    def _fit_block(self, spectra: Spectra, stars: np.ndarray | None = None) -> LabelFit:
+        stream = self._stream(stars, looks=False, quiet=True, examines=True)
+        return join_fits([fit for _, fit in stream.over(spectra)])
 
-    def _fit_block(self, spectra: Spectra) -> LabelFit:
-        return join_fits([fit for _, fit in self._fits(spectra, quiet=True)])
+    def _stream(
+        self, stars: np.ndarray | None = None, *, quiet: bool = False, **wanted: Any
+    ) -> FitStream:
+        what = self._machine, self._validate, self._errors, self.chunk_size
+        return FitStream(*what, bool(self.verbose) and not quiet, stars=stars, **wanted)
 
-    def _fits(
-        self, X: Any, parts: list[FitSummary] | None = None, *, quiet: bool = False
-    ) -> Iterator[tuple[Spectra, LabelFit]]:
-        """Yield spectra and their fits, chunk by chunk, errors inflated; fill `parts`."""
-        shape: tuple[int, ...] = getattr(X, "shape", None) or ()
-        total = shape[0] if len(shape) == 2 else 0  # 1: the pixels of one spectrum
-        hidden = quiet or not self.verbose or total <= self.chunk_size
-        with progress_bar(description="fits", unit="star", total=total, hidden=hidden) as bar:
-            for chunk in row_chunks(X, self.chunk_size):
-                for part in row_chunks(self._validate(chunk), self.chunk_size):
-                    fit = self._machine.fit(part)
-                    if parts is not None and not quiet:
-                        parts.append(self._machine.summarize(part, fit, look=not parts))
-                    self._inflate(fit)
-                    bar.update(len(part))
-                    yield part, fit
-
-    def _inflate(self, fit: LabelFit) -> None:
+    @property
+    def _errors(self) -> LabelErrors:
         added = getattr(self, "translation_covariance_", None)  # older pickles have none
-        if added is not None:
-            fit.covariance[:, : len(added), : len(added)] += added
-        factors = np.full(len(self._machine.names), self._typical_inflation())
-        factors[: len(self._names)] = self.err_inflation_
-        fit.covariance *= factors[:, None] * factors
-        self._machine.limit_errors(fit)
+        return LabelErrors(self.err_inflation_, added)
 
-    def _typical_inflation(self) -> float:
-        return float(np.median(self.err_inflation_))
+    def _priors_of(self, X: Any, given: Mapping[str, Any] | None = None) -> np.ndarray | None:
+        """Return the priors of each star of X, or None if no star has its own."""
+        return self._machine.priors_of_stars(self._fitted_parameters["priors"], given, X)
 
     def _ready(self) -> "ParameterFitter":
         """Return this fitter if it is fitted, or one that took over a fitted emulator."""

@@ -1,55 +1,33 @@
 """Fit labels and nuisances to many spectra: a blind start, then the exact minimum."""
 
-from dataclasses import dataclass, fields
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
 
+from spectragan.fitting.companions import DETECTED, CompanionSearch, Residuals
+from spectragan.fitting.covariance import bounded_covariance
+from spectragan.fitting.found import (
+    CONVERGED,
+    NOT_FINITE,
+    STOPPED,
+    TOO_FEW_PIXELS,
+    LabelFit,
+    chi2_significance,
+)
 from spectragan.fitting.model import CACHE_ROWS, ForwardModel
-from spectragan.fitting.objective import ChiSquare, Minimum, minimize, scale_to_unit
+from spectragan.fitting.noise import correlated_products, lumped, spread_of_squares
+from spectragan.fitting.objective import ChiSquare, Minimum, minimize, solve_symmetric
+from spectragan.fitting.priors import Prior
 from spectragan.fitting.starts import BlindStart, FitSettings
 
-CONVERGED, STOPPED, TOO_FEW_PIXELS, NOT_FINITE = range(4)
 TOLERANCE = 1e-4  # standard deviations
 BROADENING_REACH = 3.0  # standard deviations of the widest Gaussian that must lie on the grid
 AT_BOUND = 1e-6  # of the range
-EVEN_STD = 12**-0.5  # of an interval in which all values are as likely
 LEAST_BROADENING = 1e-3  # km/s: at 0 itself chi square has no slope, and errors no size
-LEAST_POWER = 1e-13  # of a curvature with a diagonal of 1: rounding
-
-
-@dataclass
-class LabelFit:
-    """What was found for each spectrum.
-
-    Attributes
-    ----------
-    parameters : ndarray of shape (n_spectra, n_parameters)
-        Labels, split latents and nuisances; NaN where nothing could be fitted.
-    covariance : ndarray of shape (n_spectra, n_parameters, n_parameters)
-        From the errors given or, where none are known, from the residuals.
-    chi2 : ndarray of shape (n_spectra,)
-        In units of the noise, or of weights where it isn't known.
-    dof : ndarray of int of shape (n_spectra,)
-        Good pixels less fitted parameters.
-    n_iterations, status : ndarray of int of shape (n_spectra,)
-    at_bound : ndarray of bool of shape (n_spectra, n_parameters)
-    known : ndarray of bool of shape (n_spectra,)
-        Whether the errors of the spectrum are.
-    unbounded : ndarray of bool of shape (n_spectra, n_parameters)
-        Whether the spectrum leaves a parameter anywhere within its bounds.
-    """
-
-    parameters: np.ndarray
-    covariance: np.ndarray
-    chi2: np.ndarray
-    dof: np.ndarray
-    n_iterations: np.ndarray
-    status: np.ndarray
-    at_bound: np.ndarray
-    known: np.ndarray
-    unbounded: np.ndarray
+SUSPECT = 1.0  # standard deviations of chi square above what chance gives
+TINY = 1e-300  # a variance of perfect fits
 
 
 class LabelFitter:
@@ -65,6 +43,8 @@ class LabelFitter:
         Pixels that the model describes.
     continuum : tensor of shape (n_terms, n_pixels) or None
         Polynomials fitted with the labels.
+    correlation : ndarray of shape (n_distances,), default=()
+        Of the noise of pixels 1, 2, ... apart.
     """
 
     def __init__(
@@ -74,7 +54,10 @@ class LabelFitter:
         settings: FitSettings,
         usable: np.ndarray,
         continuum: torch.Tensor | None = None,
+        correlation: np.ndarray | Sequence[float] = (),
     ) -> None:
+        self.correlation = np.asarray(correlation, dtype=float)
+        self.lumped = lumped(self.correlation)
         self.forward, self.settings, self.continuum = forward, settings, continuum
         self._grid = grid
         self.n_terms = 0 if continuum is None else len(continuum)
@@ -84,6 +67,29 @@ class LabelFitter:
                 "`bounds` of velocity and broadening, in km/s, must leave pixels that stay on the "
                 "grid; got none that do; narrow them, or give Quantities with their unit."
             )
+
+    def described(self, weights: np.ndarray) -> np.ndarray:
+        """Tell which pixels have a model: not those of a chunk of whose continuum nothing is known.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_spectra, n_pixels)
+
+        Returns
+        -------
+        described : ndarray of bool of shape (n_spectra, n_pixels)
+        """
+        usable = self.usable.expand(len(weights), -1)
+        if self.continuum is not None:
+            alive = self._alive(torch.from_numpy(np.array(weights, dtype=float)) * usable)
+            usable = usable & (alive.double() @ (self.continuum != 0).double() > 0)
+        return usable.numpy()
+
+    def _alive(self, w: torch.Tensor) -> torch.Tensor:
+        """Tell which terms of the continuum (n, n_terms) have a good pixel."""
+        if self.continuum is None:
+            return torch.zeros(len(w), 0, dtype=torch.bool)
+        return (w > 0).double() @ (self.continuum != 0).double().T > 0
 
     @cached_property
     def blind(self) -> BlindStart:
@@ -105,6 +111,9 @@ class LabelFitter:
         weights: np.ndarray,
         known: np.ndarray,
         split: np.ndarray | None = None,
+        prior: Prior | None = None,
+        *,
+        examine: bool = False,
     ) -> LabelFit:
         """Fit spectra.
 
@@ -115,37 +124,47 @@ class LabelFitter:
         known : ndarray of bool of shape (n_spectra,)
         split : ndarray of shape (n_spectra, n_split), default=None
             Holds the split latents at these values; None fits them.
+        prior : Prior, default=None
+            Of each spectrum; None takes that of the settings.
+        examine : bool, default=False
+            Whether to look for other labels that fit as well.
 
         Returns
         -------
         fit : LabelFit
         """
-        y, w = self._tensors(flux, weights)
+        prior = prior or self.settings.prior
+        # Correlated pixels count for fewer: else a prior would be outvoted.
+        y, w = self._tensors(flux, weights / self.lumped)
         lower, upper = self._bounds(len(y), split)
         column = self._broadening
         if column is not None:
             least = torch.minimum(upper[:, column], torch.tensor(LEAST_BROADENING))
             lower[:, column] = torch.maximum(lower[:, column], least)
-        n_good = (w > 0).sum(1)
-        dof = n_good - (lower < upper).sum(1) - self.n_terms
+        dof = (w > 0).sum(1) - (lower < upper).sum(1) - self._alive(w).sum(1)
         rows = torch.nonzero(dof > 0).ravel()
         result = self._empty(np.asarray(known, dtype=bool), dof)
         if len(rows):
             if len(rows) < len(y):
                 y, w, lower, upper = (a[rows] for a in (y, w, lower, upper))
-            unknown = torch.as_tensor(~result.known)[rows]
-            start, noise = self.blind.find(y, w, lower, upper, unknown)
-            scale = 1 / noise
-            minimum = self._refine(y, w, lower, upper, start, scale)
-            if unknown.any() and bool(self.settings.prior.precision.any()):
+            unknown, prior = torch.as_tensor(~result.known)[rows], prior.of(rows)
+            starts = self.blind.find(y, w, lower, upper, unknown, prior)
+            spoiled = torch.where(unknown, self.lumped, 1.0)  # w has it where noise is known
+            scale = 1 / (starts.noise * spoiled)
+            minimum = self._refine(y, w, lower, upper, starts.parameters, scale, prior)
+            if unknown.any() and bool(prior.precision.any()):
                 # Only now is the noise known that the prior has to be weighed against.
-                scale = torch.where(unknown, scale * dof[rows] / minimum.cost, scale)
-                minimum = self._refine(y, w, lower, upper, minimum.parameters, scale)
-            self._store(result, rows, minimum, scale, unknown, lower, upper)
+                measured = scale * dof[rows] / (minimum.cost * self.lumped)
+                scale = torch.where(unknown, measured, scale)
+                minimum = self._refine(y, w, lower, upper, minimum.parameters, scale, prior)
+            self._store(result, rows, minimum, scale, unknown, lower, upper, prior, (y, w))
+            if examine:
+                rivals = self.blind.rivals(starts, minimum.parameters, lower, upper)
+                result.ambiguous[rows.numpy()] = rivals.numpy()
         return result
 
     def objective(self, flux: np.ndarray, weights: np.ndarray) -> ChiSquare:
-        """Return chi square of spectra as a function of all parameters.
+        """Return chi square of spectra, without a prior, as a function of all parameters.
 
         Parameters
         ----------
@@ -156,7 +175,7 @@ class LabelFitter:
         objective : ChiSquare
         """
         y, w = self._tensors(flux, weights)
-        return ChiSquare(self.forward, y, w, self.settings.prior, self.continuum)
+        return ChiSquare(self.forward, y, w, None, self.continuum)
 
     def lack_of_fit(
         self, flux: np.ndarray, weights: np.ndarray, parameters: np.ndarray
@@ -181,7 +200,36 @@ class LabelFitter:
             nuisances = theta[rows, self.forward.n_inner :]
             gains.append(self.blind.explained(residual, objective.weights[rows], nuisances))
         dof = max(1, self.blind.n_components - self.forward.n_inner)
-        return (torch.cat(gains) / dof).numpy()
+        return (torch.cat(gains) / dof / self.lumped).numpy()
+
+    def find_companions(
+        self, flux: np.ndarray, weights: np.ndarray, fit: LabelFit, search: CompanionSearch
+    ) -> None:
+        """Flag spectra that two stars fit far better.
+
+        Parameters
+        ----------
+        flux, weights : ndarray of shape (n_spectra, n_pixels)
+        fit : LabelFit
+            Its flags are set.
+        search : CompanionSearch
+        """
+        some = np.isfinite(fit.chi2) & (fit.dof > 0)
+        # Nothing is to be gained where the fit is good.
+        some &= ~fit.known | ~(chi2_significance(fit.chi2, fit.dof, fit.spread) < SUSPECT)
+        rows = np.flatnonzero(some)
+        if not len(rows):
+            return
+        dof = torch.as_tensor(fit.dof[rows])
+        # Where weights are no inverse variances, residuals tell what they are.
+        noise = np.where(fit.known[rows], 1.0, fit.chi2[rows] / fit.dof[rows]) * self.lumped
+        objective = self.objective(flux[rows], weights[rows] / np.maximum(noise, TINY)[:, None])
+        theta, found = torch.as_tensor(fit.parameters[rows]), []
+        for few, model, tangents in objective.linearised(theta, torch.arange(len(theta))):
+            residual = objective.flux[few] - model
+            left = Residuals(residual, objective.weights[few], model, tangents)
+            found.append(search.significance(left, dof[few]))
+        fit.binary[rows] = torch.cat(found).numpy() > DETECTED
 
     def _tensors(self, flux: np.ndarray, weights: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
         # Copies: the arrays may be read-only, or maps of files.
@@ -205,10 +253,11 @@ class LabelFitter:
         upper: torch.Tensor,
         start: torch.Tensor,
         scale: torch.Tensor,
+        prior: Prior,
     ) -> Minimum:
         if not bool((scale == 1).all()):
             w = w * scale[:, None]
-        objective = ChiSquare(self.forward, y, w, self.settings.prior, self.continuum)
+        objective = ChiSquare(self.forward, y, w, prior, self.continuum)
         return minimize(
             objective, start, lower, upper, tolerance=TOLERANCE, max_iter=self.settings.max_iter
         )
@@ -225,6 +274,9 @@ class LabelFitter:
             at_bound=np.zeros((n, n_parameters), dtype=bool),
             known=known,
             unbounded=np.zeros((n, n_parameters), dtype=bool),
+            ambiguous=np.zeros(n, dtype=bool),
+            binary=np.zeros(n, dtype=bool),
+            spread=np.full(n, spread_of_squares(self.correlation)),
         )
 
     def _store(
@@ -236,18 +288,24 @@ class LabelFitter:
         unknown: torch.Tensor,
         lower: torch.Tensor,
         upper: torch.Tensor,
+        prior: Prior,
+        data: tuple[torch.Tensor, torch.Tensor],
     ) -> None:
         parameters = minimum.parameters
-        offset = parameters - self.settings.prior.mean
-        penalty = (offset * (offset @ self.settings.prior.precision)).sum(1)
-        chi2 = minimum.cost - penalty
+        chi2 = minimum.cost - prior.penalty(parameters)
         # Where errors are unknown the residuals stand for them.
-        left = torch.where(unknown, chi2 / torch.as_tensor(result.dof)[rows], 1.0)
+        dof = torch.as_tensor(result.dof)[rows]
+        n_fitted = (data[1] > 0).sum(1) - dof  # these take up more of noise that pixels share
+        per_dof = chi2 * self.lumped / (dof - (self.lumped - 1) * n_fitted).clamp_min(1)
+        left = torch.where(unknown, per_dof, 1.0)
         curvature = minimum.curvature / left[:, None, None]
         limits = upper.clone()
         if self._broadening is not None:
             limits[:, self._broadening] = torch.inf  # near 0 its error isn't known yet
         covariance, unbounded = bounded_covariance(curvature, lower, limits)
+        if len(self.correlation):
+            excess = self._excess(parameters, data[0], data[1] * (scale / left)[:, None])
+            covariance += covariance @ excess @ covariance
         if self._broadening is not None:
             self._widen(covariance, parameters, minimum.gradient, left)
         slack = AT_BOUND * (upper - lower)
@@ -265,11 +323,34 @@ class LabelFitter:
         where = rows.numpy()
         result.parameters[where] = torch.where(finite[:, None], parameters, torch.nan).numpy()
         result.covariance[where] = covariance.numpy()
-        result.chi2[where] = (chi2 / scale).numpy()
+        result.chi2[where] = (chi2 / scale * self.lumped).numpy()
         result.n_iterations[where] = minimum.n_iterations.numpy()
         result.status[where] = status.numpy()
         result.at_bound[where] = (at_bound & (lower < upper)).numpy()
         result.unbounded[where] = unbounded.numpy()
+
+    def _excess(self, parameters: torch.Tensor, y: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """Return what correlated noise adds to the covariance of half the gradient of chi square.
+
+        Parameters
+        ----------
+        parameters : tensor of shape (n, n_parameters)
+        y, w : tensors of shape (n, n_pixels)
+            Weights are inverse variances, divided by the pixels that tell as much as one.
+        """
+        objective, n = ChiSquare(self.forward, y, w, None, self.continuum), parameters.shape[1]
+        everything, parts = torch.arange(len(parameters)), []
+        for rows, _, tangents in objective.linearised(parameters, everything):
+            both = tangents * w[rows].sqrt()[:, None]
+            theta, terms = both[:, :n], both[:, n:]
+            if terms.shape[1]:  # the continuum has taken its share
+                matrix = terms @ terms.transpose(1, 2)
+                mixed = terms @ theta.transpose(1, 2)
+                theta = theta - solve_symmetric(matrix, mixed).transpose(1, 2) @ terms
+            own = theta @ theta.transpose(1, 2)
+            shared = correlated_products(theta, self.correlation)
+            parts.append((own + shared) / self.lumped - own)
+        return torch.cat(parts)
 
     @property
     def _broadening(self) -> int | None:
@@ -299,75 +380,3 @@ class LabelFitter:
         factor = torch.ones_like(covariance[:, 0])
         factor[:, column] = torch.where((old > 0) & torch.isfinite(new), new / old, 1.0)
         covariance *= factor[:, :, None] * factor[:, None, :]
-
-
-def bounded_covariance(
-    curvature: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the covariances of parameters that can't leave their bounds.
-
-    What a spectrum says little about is known from its bounds: then all values between them are as
-    likely, and a label in narrow bounds is held for the others.
-
-    Parameters
-    ----------
-    curvature : tensor of shape (n, n_parameters, n_parameters)
-    lower, upper : tensors of shape (n, n_parameters)
-
-    Returns
-    -------
-    covariance : tensor of shape (n, n_parameters, n_parameters)
-    unbounded : tensor of bool of shape (n, n_parameters)
-        Where bounds tell more than the spectrum.
-    """
-    free = lower < upper
-    covariance = invert(curvature, free)
-    variance = covariance.diagonal(dim1=1, dim2=2)
-    most = torch.where(free, (upper - lower) * EVEN_STD, torch.inf).square()
-    unbounded = variance > most
-    if not bool(unbounded.any()):
-        return covariance, unbounded
-    added = torch.where(unbounded, 1 / most - 1 / variance, 0.0)
-    return invert(curvature + torch.diag_embed(added), free), unbounded
-
-
-def invert(curvature: torch.Tensor, free: torch.Tensor) -> torch.Tensor:
-    """Return the covariances of free parameters.
-
-    Parameters
-    ----------
-    curvature : tensor of shape (n, n_parameters, n_parameters)
-    free : tensor of bool of shape (n, n_parameters)
-
-    Returns
-    -------
-    covariance : tensor of shape (n, n_parameters, n_parameters)
-        0 for held parameters, infinite for those the data say nothing about.
-    """
-    matrix, scale = scale_to_unit(curvature, free)
-    finite = torch.isfinite(matrix).all(2).all(1)
-    power, vectors = torch.linalg.eigh(torch.where(finite[:, None, None], matrix, 0.0))
-    # Degenerate parameters have large errors, not negative variances.
-    power = power.clamp_min(LEAST_POWER)
-    inverse = (vectors / power[:, None]) @ vectors.transpose(1, 2)
-    covariance = inverse * scale[:, :, None] * scale[:, None, :]
-    both = free[:, :, None] & free[:, None, :]
-    covariance = torch.where(both, covariance, 0.0)
-    silent = free & ~(curvature.diagonal(dim1=1, dim2=2) > 0)
-    covariance = torch.where(torch.diag_embed(silent), torch.inf, covariance)
-    return torch.where(finite[:, None, None], covariance, torch.nan)
-
-
-def join_fits(fits: list[LabelFit]) -> LabelFit:
-    """Return the fits of all chunks as one.
-
-    Parameters
-    ----------
-    fits : list of LabelFit
-
-    Returns
-    -------
-    fit : LabelFit
-    """
-    names = [field.name for field in fields(LabelFit)]
-    return LabelFit(*(np.concatenate([getattr(fit, name) for fit in fits]) for name in names))

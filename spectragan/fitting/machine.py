@@ -1,5 +1,6 @@
 """From an emulator and parameters to one object that fits spectra in chunks."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
@@ -7,148 +8,40 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.frozen import FrozenEstimator
 
-from spectragan.emulator.model import SpectrumModel, spectrum_model
-from spectragan.fitting.fitter import EVEN_STD, FitSettings, LabelFit, LabelFitter, join_fits
+from spectragan.fitting.companions import CompanionSearch
+from spectragan.fitting.covariance import EVEN_STD
+from spectragan.fitting.fitter import FitSettings, LabelFitter
+from spectragan.fitting.found import LabelFit, join_fits
 from spectragan.fitting.model import ForwardModel
-from spectragan.fitting.objective import Prior
+from spectragan.fitting.noise import check_correlation, measure_correlation
 from spectragan.fitting.parameters import (
     SHIFTS,
+    check_keys,
     check_label_names,
     check_nuisances,
     parameter_bounds,
-    parameter_priors,
 )
+from spectragan.fitting.parts import (
+    as_tensor,
+    axis_of,
+    build_model,
+    fitted_continuum,
+    grid_labels,
+    split_distribution,
+    thaw,
+)
+from spectragan.fitting.priors import Prior, are_per_star, common_priors, priors_of_stars
 from spectragan.fitting.quality import FitSummary, neighbour_correlation
 from spectragan.labels import LabelHull
 from spectragan.spectra import Spectra
 from spectragan.training.devices import map_rows, plain_torch
-
-MOST_GRID_LABELS = 3000  # models that blind starts are chosen from
-FEWEST_GRID_LABELS = 300  # within the bounds; else the grid is drawn evenly
-
-
-def thaw(estimator: Any) -> Any:
-    """Return what a `sklearn.frozen.FrozenEstimator` holds, or the estimator itself.
-
-    Parameters
-    ----------
-    estimator : object
-
-    Returns
-    -------
-    estimator : object
-    """
-    return estimator.estimator if isinstance(estimator, FrozenEstimator) else estimator
-
-
-def members_of(translator: Any) -> list[Any]:
-    """Return the members of an ensemble of translators; none of anything else.
-
-    Parameters
-    ----------
-    translator : translator or None
-
-    Returns
-    -------
-    members : list of translators
-    """
-    return getattr(thaw(translator), "members_", [])
-
-
-def build_model(emulator: Any, translator: Any) -> SpectrumModel:
-    """Return the model of observed spectra.
-
-    Parameters
-    ----------
-    emulator : SpectrumEmulator or object with `predict` and `jacobian`
-        Fitted.
-    translator : translator or None
-        Fitted, on the same grid; has a method ``compose(emulator)``.
-
-    Returns
-    -------
-    model : SpectrumModel
-
-    Raises
-    ------
-    TypeError
-        If the translator has no such method, or it returns no model.
-    ValueError
-        If the shapes of the model don't agree.
-    """
-    if translator is None:
-        return spectrum_model(emulator)
-    if not hasattr(translator, "compose"):
-        raise TypeError(
-            "`translator` must have a method `compose(emulator)`, as all of spectragan have; got "
-            f"{type(translator).__name__}; it may return emulator.as_model().mapped(function)."
-        )
-    model = translator.compose(emulator)
-    _check_model(model, emulator, type(translator).__name__)
-    return model
-
-
-def _check_model(model: Any, emulator: Any, name: str) -> None:
-    """Raise unless a model that a translator has made can be fitted."""
-    if not hasattr(model, "with_jacobian"):
-        raise TypeError(
-            f"`compose` of {name} must return a model with a method `with_jacobian`; got "
-            f"{type(model).__name__}; start with emulator.as_model()."
-        )
-    labels = np.asarray(emulator.label_range_, dtype=float).mean(axis=0)
-    split = np.zeros(0) if model.split_codes is None else np.mean(model.split_codes, axis=0)
-    values, slopes = model.with_jacobian(torch.as_tensor(np.hstack([labels, split])[None]))
-    n_pixels, basis = len(model.usable), model.basis
-    shapes = tuple(values.shape), tuple(slopes.shape), None if basis is None else tuple(basis.shape)
-    n_values = n_pixels if basis is None else len(basis)
-    wanted = (1, n_values), (1, len(labels) + len(split), n_values)
-    if shapes != (*wanted, None if basis is None else (n_values, n_pixels)):
-        raise ValueError(
-            f"`compose` of {name} must return a model of {n_pixels} pixels; got coefficients, "
-            f"derivatives and basis of the shapes {shapes}; its function must return a row of all "
-            "pixels, or of coefficients of `basis`, for every row."
-        )
-
-
-def grid_labels(training: np.ndarray | None, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-    """Return labels all over the range that was trained on, within bounds.
-
-    Parameters
-    ----------
-    training : ndarray of shape (n_spectra, n_labels) or None
-        Labels of the training; points between two of them are in their hull, too.
-    low, high : ndarrays of shape (n_labels,)
-
-    Returns
-    -------
-    labels : ndarray of shape (n_grid, n_labels)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spectragan.fitting.machine import grid_labels
-    >>> grid_labels(None, np.array([0.0]), np.array([1.0])).shape
-    (3000, 1)
-    """
-    rng = np.random.default_rng(0)
-    even = low + (high - low) * rng.random((MOST_GRID_LABELS, len(low)))
-    if training is None:
-        return even
-    few = training[rng.permutation(len(training))[: MOST_GRID_LABELS // 2]]
-    pairs = rng.integers(len(training), size=(2, MOST_GRID_LABELS - len(few)))
-    share = rng.random((pairs.shape[1], 1))
-    between = share * training[pairs[0]] + (1 - share) * training[pairs[1]]
-    labels = np.vstack([few, between])
-    labels = labels[((labels >= low) & (labels <= high)).all(1)]
-    return labels if len(labels) >= FEWEST_GRID_LABELS else even
-
+from spectragan.training.streaming import count_rows
 
 HELD = 1e-3  # of the emulator's range: narrower bounds hold a label on purpose
+MOST_MEASURED = 400  # stars whose noise is measured: correlations to a thousandth
 MOST_CHECKED = 32  # stars whose residuals are looked at: enough to tell what is true of most
 SPLIT_RANGE = 6.0  # standard deviations of the observed stars' split latents
-SPLIT_RIDGE = 1e-6  # of their mean variance: codes may be collinear
 
 
 class FitterMachine:
@@ -173,9 +66,11 @@ class FitterMachine:
 
     @plain_torch()
     def __init__(self, emulator: Any, parameters: Mapping[str, Any]) -> None:
+        self.emulator, self.parameters = emulator, dict(parameters)
         nuisances = check_nuisances(parameters["nuisances"])
         shifts = tuple(name for name in SHIFTS if name in nuisances)
         self.model = model = build_model(emulator, thaw(parameters["translator"]))
+        self.axis = getattr(emulator, "wavelength_", None)
         self.labels = tuple(emulator.label_names_)
         check_label_names(self.labels, shifts)
         self.label_range = np.asarray(emulator.label_range_, dtype=float)
@@ -189,27 +84,28 @@ class FitterMachine:
         self.names = (*self.labels, *(f"split_{i}" for i in range(n_split)), *shifts)
         self.split = np.arange(n_labels, n_labels + n_split)
         self.shown = np.setdiff1d(np.arange(len(self.names)), self.split)
-        units = getattr(emulator, "_label_units", {})
+        self.units = units = getattr(emulator, "_label_units", {})
         given = parameters["bounds"], self.labels, self.label_range, shifts
         low, high = parameter_bounds(*given, units)
-        mean, precision = parameter_priors(parameters["priors"], (*self.labels, *shifts), units)
+        mean, precision = common_priors(parameters["priors"], (*self.labels, *shifts), units)
         center, covariance = split_distribution(model)
         reach = SPLIT_RANGE * np.sqrt(np.diagonal(covariance))
         self.low = _insert(low, n_labels, center - reach)
         self.high = _insert(high, n_labels, center + reach)
         matrix = np.diag(_insert(precision, n_labels, np.zeros(n_split)))
         matrix[np.ix_(self.split, self.split)] = np.linalg.inv(covariance)
-        self.prior = Prior(_tensor(_insert(mean, n_labels, center)), _tensor(matrix))
-        training, degree = model.training_labels, parameters["continuum_degree"]
+        self.prior = Prior(as_tensor(_insert(mean, n_labels, center)), as_tensor(matrix))
+        training, continuum = model.training_labels, fitted_continuum(parameters, emulator, model)
         self.fitter = LabelFitter(
             ForwardModel(model, shifts, axis_of(emulator, shifts)),
-            _tensor(grid_labels(training, low[:n_labels], high[:n_labels])),
+            as_tensor(grid_labels(training, low[:n_labels], high[:n_labels])),
             FitSettings(
-                *(_tensor(self.low), _tensor(self.high), self.prior),
+                *(as_tensor(self.low), as_tensor(self.high), self.prior),
                 *(parameters["max_steps"], parameters["n_starts"]),
             ),
-            model.usable,
-            continuum_terms(nuisances, degree, emulator, len(model.usable)),
+            model.usable if continuum is None else model.usable & continuum.numpy().any(axis=0),
+            continuum,
+            check_correlation(parameters["noise_correlation"]),
         )
 
     @property
@@ -235,29 +131,90 @@ class FitterMachine:
         fit.covariance *= factor[:, :, None] * factor[:, None, :]
 
     @cached_property
+    def companions(self) -> CompanionSearch | None:
+        """What finds second stars, where there are wavelengths."""
+        return None if self.axis is None else CompanionSearch(self.axis.to_value("Angstrom"))
+
+    @cached_property
     def hull(self) -> LabelHull | None:
         """What holds the labels that the emulator rests on, where it tells."""
         training = self.model.training_labels
         return None if training is None else LabelHull(training)
 
+    def priors_of_stars(
+        self, own: Mapping[str, Any] | None, given: Mapping[str, Any] | None, spectra: Any
+    ) -> np.ndarray | None:
+        """Return the priors of each star, (n_spectra, 2, n_shown), or None if none has its own.
+
+        Parameters
+        ----------
+        own, given : dict of str to (mean, standard deviation), or None
+            Those of the fitter, and those that replace them.
+        spectra : spectra of shape (n_spectra, n_pixels), or None
+            None is a single one that isn't at hand.
+        """
+        priors = {**(own or {}), **check_keys(given, "priors", self._shown_names)}
+        if not (given or any(map(are_per_star, priors.values()))):
+            return None
+        n_stars = 1 if spectra is None else count_rows(spectra)
+        if np.isnan(n_stars):
+            raise ValueError(
+                "`X` must tell how many spectra it holds where `priors` has one for each; got a "
+                "dask array of unknown length; call X.compute_chunk_sizes() first."
+            )
+        return priors_of_stars(priors, self._shown_names, n_stars, self.units, spectra)
+
+    @property
+    def _shown_names(self) -> list[str]:
+        return [self.names[i] for i in self.shown]
+
+    def prior_of(self, stars: np.ndarray | None) -> Prior:
+        """Return the prior on all parameters, for each of some stars if they have their own.
+
+        Parameters
+        ----------
+        stars : ndarray of shape (n_spectra, 2, n_shown) or None
+            See `priors_of_stars`.
+        """
+        if stars is None:
+            return self.prior
+        mean, precision = (
+            values.repeat(len(stars), *[1] * values.ndim)
+            for values in (self.prior.mean, self.prior.precision)
+        )
+        shown = torch.as_tensor(self.shown)
+        mean[:, shown] = as_tensor(stars[:, 0])
+        precision[:, shown, shown] = as_tensor(stars[:, 1])
+        return Prior(mean, precision)
+
     @plain_torch()
-    def fit(self, spectra: Spectra) -> LabelFit:
+    def fit(
+        self, spectra: Spectra, stars: np.ndarray | None = None, *, examine: bool = False
+    ) -> LabelFit:
         """Fit one chunk of spectra.
 
         Parameters
         ----------
         spectra : Spectra
+        stars : ndarray of shape (n_spectra, 2, n_shown), default=None
+            See `priors_of_stars`.
+        examine : bool, default=False
+            Whether to look for other labels, and second stars, that fit as well or better.
 
         Returns
         -------
         fit : LabelFit
         """
         split = self._encoded(spectra)
-        known, flux = spectra.noise == "known", spectra.filled()
+        known, flux, prior = spectra.noise == "known", spectra.filled(), self.prior_of(stars)
 
         def fit(rows: slice) -> LabelFit:
             part = None if split is None else split[rows]
-            return self.fitter.fit(flux[rows], spectra.ivar[rows], known[rows], part)
+            some = flux[rows], spectra.ivar[rows]
+            fit = self.fitter.fit(*some, known[rows], part, prior.of(rows), examine=examine)
+            if examine and self.companions is not None and self.companions.possible:
+                self.fitter.find_companions(*some, fit, self.companions)
+            return fit
 
         return join_fits(map_rows(fit, len(spectra)))
 
@@ -277,7 +234,46 @@ class FitterMachine:
         """
         seen = self._residuals(spectra, fit) if look else (np.zeros(0), np.zeros(0))
         bound = fit.at_bound[:, : len(self.labels)]
-        return FitSummary(bound, fit.chi2, fit.dof, fit.known, *seen)
+        return FitSummary(bound, fit.chi2, fit.dof, fit.known, fit.spread, *seen)
+
+    def with_noise_of(self, spectra: Spectra) -> "FitterMachine":
+        """Return this machine, or one that knows how the noise of pixels is correlated.
+
+        Parameters
+        ----------
+        spectra : Spectra
+            Their fits tell, if that is left to them.
+
+        Returns
+        -------
+        machine : FitterMachine
+        """
+        given = self.parameters["noise_correlation"]
+        found = self._correlation(spectra) if isinstance(given, str) else np.zeros(0)
+        if not len(found):
+            return self
+        return FitterMachine(self.emulator, {**self.parameters, "noise_correlation": found})
+
+    @plain_torch()
+    def _correlation(self, spectra: Spectra) -> np.ndarray:
+        """Return correlations of the noise of pixels 1, 2, ... apart, from residuals."""
+        some = spectra[:: max(1, -(-len(spectra) // MOST_MEASURED))]
+        fit = self.fit(some)
+        found = np.flatnonzero(np.isfinite(fit.parameters).all(axis=1))
+        if not len(found):
+            return np.zeros(0)
+        residual, good, _ = self._left_over(some, fit, found)
+        n_fitted = good.sum(axis=1) - fit.dof[found]
+        return measure_correlation(residual, good, float(n_fitted.mean()))
+
+    def _left_over(
+        self, spectra: Spectra, fit: LabelFit, some: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return residuals of some stars in units of errors, where they are good, and models."""
+        part = spectra[some]
+        few = LabelFit(**{f.name: getattr(fit, f.name)[some] for f in fields(LabelFit)})
+        flux, good = self.models(part, few)
+        return (part.filled() - flux) * np.sqrt(part.ivar), good & (part.ivar > 0), flux
 
     def _residuals(self, spectra: Spectra, fit: LabelFit) -> tuple[np.ndarray, np.ndarray]:
         """Return correlations of residuals, and flux over that of the model, of a few stars."""
@@ -285,17 +281,15 @@ class FitterMachine:
         some = found[:: max(1, -(-len(found) // MOST_CHECKED))]
         if not len(some):
             return np.zeros(0), np.zeros(0)
-        part = spectra[some]
-        few = LabelFit(**{f.name: getattr(fit, f.name)[some] for f in fields(LabelFit)})
-        flux, good = self.models(part, few)
-        good = good & (part.ivar > 0)
-        residual = (part.filled() - flux) * np.sqrt(part.ivar)
+        residual, good, flux = self._left_over(spectra, fit, some)
         level = [
             np.median(y[use]) / (np.median(m[use]) or 1.0) if use.any() else 1.0
-            for y, m, use in zip(part.filled(), flux, good, strict=True)
+            for y, m, use in zip(spectra[some].filled(), flux, good, strict=True)
         ]
         # A continuum that is fitted takes up any scale.
         scale = np.ones(len(some)) if self.fitter.n_terms else np.array(level)
+        if len(self.fitter.correlation):  # errors know of it
+            return np.zeros(len(some)), scale
         return neighbour_correlation(residual, good), scale
 
     @plain_torch()
@@ -319,7 +313,7 @@ class FitterMachine:
             parameters = torch.as_tensor(fit.parameters[found])
             flux[found] = objective.model(parameters, torch.as_tensor(found)).numpy()
         good = np.zeros(spectra.shape, dtype=bool)
-        good[found] = self.fitter.usable.numpy()
+        good[found] = self.fitter.described(spectra.ivar[found])
         return flux, good
 
     @plain_torch()
@@ -352,77 +346,8 @@ class FitterMachine:
         return np.clip(latents, self.low[self.split], self.high[self.split])
 
 
-def axis_of(emulator: Any, shifts: tuple[str, ...]) -> np.ndarray | None:
-    """Return the wavelengths in Angstrom that shifts need.
-
-    Parameters
-    ----------
-    emulator : object
-    shifts : tuple of str
-
-    Returns
-    -------
-    wavelength : ndarray of shape (n_pixels,) or None
-
-    Raises
-    ------
-    ValueError
-        If there are shifts but no wavelengths.
-    """
-    if not shifts:
-        return None
-    axis = getattr(emulator, "wavelength_", None)
-    if axis is None:
-        raise ValueError(
-            f"`nuisances` {', '.join(shifts)} must have an emulator with wavelengths; got one "
-            "without; fit it on Spectra with a wavelength."
-        )
-    return np.asarray(axis.to_value("Angstrom"), dtype=float)
-
-
-def split_distribution(model: SpectrumModel) -> tuple[np.ndarray, np.ndarray]:
-    """Return mean (n_split,) and covariance of the split latents of observed spectra.
-
-    Parameters
-    ----------
-    model : SpectrumModel
-    """
-    n_split = model.n_split
-    if n_split == 0:
-        return np.zeros(0), np.zeros((0, 0))
-    codes = np.asarray(model.split_codes, dtype=float)
-    covariance = np.atleast_2d(np.cov(codes.T)) if len(codes) > 1 else np.eye(n_split)
-    size = np.trace(covariance) / n_split or 1.0
-    return codes.mean(axis=0), covariance + SPLIT_RIDGE * size * np.eye(n_split)
-
-
-def continuum_terms(
-    nuisances: tuple[str, ...], degree: int, emulator: Any, n_pixels: int
-) -> torch.Tensor | None:
-    """Return Chebyshev polynomials in wavelength, (degree + 1, n_pixels), if fitted.
-
-    Parameters
-    ----------
-    nuisances : tuple of str
-    degree : int
-    emulator : object
-        Its wavelengths are used, or pixel numbers if it has none.
-    n_pixels : int
-    """
-    if "continuum" not in nuisances:
-        return None
-    axis = getattr(emulator, "wavelength_", None)
-    x = np.arange(n_pixels) if axis is None else axis.value
-    x = 2 * (x - x[0]) / max(x[-1] - x[0], np.finfo(float).tiny) - 1
-    return _tensor(np.polynomial.chebyshev.chebvander(x, degree).T.copy())
-
-
 def _insert(values: np.ndarray, position: int, added: np.ndarray) -> np.ndarray:
     return np.concatenate([values[:position], added, values[position:]])
-
-
-def _tensor(values: np.ndarray) -> torch.Tensor:
-    return torch.as_tensor(np.ascontiguousarray(values, dtype=float))
 
 
 def state_of_parts(parameters: dict[str, Any]) -> tuple[str, list[Any]]:
@@ -444,4 +369,5 @@ def state_of_parts(parameters: dict[str, Any]) -> tuple[str, list[Any]]:
     parts = [thaw(plain.pop(name)) for name in ("emulator", "translator")]
     learned = [getattr(part, "__dict__", {}) for part in parts]
     fitted = [values[name] for values in learned for name in values if name.endswith("_")]
-    return repr(sorted(plain.items())), [*parts, *fitted]
+    with np.printoptions(threshold=sys.maxsize, floatmode="unique"):  # all values of arrays
+        return repr(sorted(plain.items())), [*parts, *fitted]

@@ -219,9 +219,7 @@ class ForwardModel:
             if model.basis is not None:
                 self._transformed = torch.view_as_real(self.grid.to_fourier(model.basis)).flatten(1)
 
-    def in_chunks(
-        self, parameters: torch.Tensor
-    ) -> Iterator[tuple[slice, torch.Tensor, torch.Tensor]]:
+    def in_chunks(self, parameters: torch.Tensor) -> Iterator[tuple[slice, torch.Tensor]]:
         """Yield flux and its exact derivatives, a few rows at a time.
 
         Small products are quick in large batches, products with all pixels in a processor's cache.
@@ -233,8 +231,8 @@ class ForwardModel:
         Yields
         ------
         rows : slice
-        flux : tensor of shape (n_few, n_pixels)
-        jacobian : tensor of shape (n_few, n_parameters, n_pixels)
+        seen : tensor of shape (n_few, 1 + n_parameters, n_pixels)
+            Flux, then its derivatives; the caller's own.
         """
         for start in range(0, len(parameters), MODEL_ROWS):
             batch = parameters[start : start + MODEL_ROWS]
@@ -244,7 +242,7 @@ class ForwardModel:
                 few = slice(first, first + CACHE_ROWS)
                 seen = self._to_pixels(both[few], batch[few, self.n_inner :])
                 rows = slice(start + first, start + first + len(seen))
-                yield rows, seen[:, 0], seen[:, 1:]
+                yield rows, seen
 
     def _to_pixels(self, both: torch.Tensor, nuisances: torch.Tensor) -> torch.Tensor:
         if self.grid is not None:

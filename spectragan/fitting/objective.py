@@ -1,54 +1,16 @@
 """Chi square of observed spectra, and its minimiser: batched Levenberg-Marquardt."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
 import torch
 
 from spectragan.fitting.model import ForwardModel
+from spectragan.fitting.priors import Prior
 
 RIDGE = 1e-12  # of the continuum's own size: only singular ones feel it
-
-
-@dataclass(frozen=True)
-class Prior:
-    """A Gaussian prior on the parameters.
-
-    Attributes
-    ----------
-    mean : tensor of shape (n_parameters,)
-    precision : tensor of shape (n_parameters, n_parameters)
-        Inverse covariance; 0 where nothing is known beforehand.
-    """
-
-    mean: torch.Tensor
-    precision: torch.Tensor
-
-    def add_to(
-        self,
-        parameters: torch.Tensor,
-        parts: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Add the prior to a cost, half its gradient and half its Hessian.
-
-        Parameters
-        ----------
-        parameters : tensor of shape (n_rows, n_parameters)
-        parts : tuple of tensors
-            As `Objective.evaluate` returns them.
-
-        Returns
-        -------
-        parts : tuple of tensors
-        """
-        cost, gradient, curvature = parts
-        offset = parameters - self.mean
-        pull = offset @ self.precision
-        return cost + (offset * pull).sum(1), gradient + pull, curvature + self.precision
-
-    def leading(self, n_parameters: int) -> "Prior":
-        """Return the prior of the first parameters."""
-        return Prior(self.mean[:n_parameters], self.precision[:n_parameters, :n_parameters])
 
 
 class ChiSquare:
@@ -65,7 +27,7 @@ class ChiSquare:
     forward : ForwardModel
     flux, weights : tensors of shape (n_spectra, n_pixels)
         Weights are inverse variances, 0 where a pixel is ignored.
-    prior : Prior
+    prior : Prior or None
     continuum : tensor of shape (n_terms, n_pixels) or None
         Polynomials that multiply the model; None leaves its continuum as it is.
 
@@ -79,7 +41,7 @@ class ChiSquare:
         forward: ForwardModel,
         flux: torch.Tensor,
         weights: torch.Tensor,
-        prior: Prior,
+        prior: Prior | None = None,
         continuum: torch.Tensor | None = None,
     ) -> None:
         self.forward, self.flux, self.weights = forward, flux, weights
@@ -90,11 +52,12 @@ class ChiSquare:
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return chi square, half its gradient and half its Hessian, see `Objective`."""
         parts = [
-            self._evaluate_few(rows[few], model, jacobian)
-            for few, model, jacobian in self.forward.in_chunks(parameters)
+            self._evaluate_few(rows[few], seen) for few, seen in self.forward.in_chunks(parameters)
         ]
         cost, gradient, curvature = (torch.cat(column) for column in zip(*parts, strict=True))
-        return self.prior.add_to(parameters, (cost, gradient, curvature))
+        if self.prior is None:
+            return cost, gradient, curvature
+        return self.prior.of(rows).add_to(parameters, (cost, gradient, curvature))
 
     def model(self, parameters: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """Return model spectra, their continuum fitted.
@@ -108,51 +71,77 @@ class ChiSquare:
         -------
         flux : tensor of shape (n_rows, n_pixels)
         """
-        flux = torch.cat([flux for _, flux, _ in self.forward.in_chunks(parameters)])
+        flux = torch.cat([seen[:, 0] for _, seen in self.forward.in_chunks(parameters)])
         if self.continuum is None:
             return flux
-        coefficients, _, _ = self._fit_continuum(flux, self.flux[rows], self.weights[rows])
+        coefficients, _ = self._fit_continuum(flux, self.flux[rows], self.weights[rows])
         return flux * (coefficients @ self.continuum)
 
+    def linearised(
+        self, parameters: torch.Tensor, rows: torch.Tensor
+    ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Yield model spectra and what changes them, a few rows at a time.
+
+        Parameters
+        ----------
+        parameters : tensor of shape (n_rows, n_parameters)
+        rows : tensor of int of shape (n_rows,)
+
+        Yields
+        ------
+        rows : tensor of int of shape (n_few,)
+        flux : tensor of shape (n_few, n_pixels)
+            Continuum fitted.
+        tangents : tensor of shape (n_few, n_parameters + n_terms, n_pixels)
+            Derivatives with respect to parameters and coefficients of the continuum.
+        """
+        for few, seen in self.forward.in_chunks(parameters):
+            which, model, jacobian = rows[few], seen[:, 0], seen[:, 1:]
+            if self.continuum is None:
+                yield which, model, jacobian
+                continue
+            found, terms = self._fit_continuum(model, self.flux[which], self.weights[which])
+            shape = found @ self.continuum
+            yield which, model * shape, torch.cat([jacobian * shape[:, None], terms], dim=1)
+
     def _evaluate_few(
-        self, rows: torch.Tensor, model: torch.Tensor, jacobian: torch.Tensor
+        self, rows: torch.Tensor, seen: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        target, weights = self.flux[rows], self.weights[rows]
+        """Return the same for models and derivatives (n_few, 1 + n_parameters, n_pixels)."""
+        root, target = self._roots[rows], self.flux[rows]
         if self.continuum is None:
-            residual = model - target
-            weighted = jacobian * weights[:, None]
-            return _normal_equations(residual, weights, jacobian, weighted)
-        coefficients, terms, matrix = self._fit_continuum(model, target, weights)
-        shape = coefficients @ self.continuum
-        jacobian = jacobian * shape[:, None]
-        weighted = jacobian * weights[:, None]
-        cost, gradient, curvature = _normal_equations(
-            model * shape - target, weights, jacobian, weighted
-        )
-        mixed = weighted @ terms.transpose(1, 2)
-        taken = mixed @ torch.linalg.solve_ex(matrix, mixed.transpose(1, 2))[0]
+            seen[:, 0] -= target
+            return _normal_equations(seen.mul_(root[:, None]))
+        terms = (seen[:, 0] * root)[:, None] * self.continuum
+        matrix = terms @ terms.transpose(1, 2)
+        right = terms @ (target * root)[:, :, None]
+        shape = solve_symmetric(matrix, right)[:, :, 0] @ self.continuum
+        seen.mul_(shape[:, None])
+        seen[:, 0] -= target
+        cost, gradient, curvature = _normal_equations(seen.mul_(root[:, None]))
+        mixed = seen[:, 1:] @ terms.transpose(1, 2)
+        taken = mixed @ solve_symmetric(matrix, mixed.transpose(1, 2))
         return cost, gradient, curvature - taken
+
+    @cached_property
+    def _roots(self) -> torch.Tensor:
+        return self.weights.sqrt()
 
     def _fit_continuum(
         self, model: torch.Tensor, target: torch.Tensor, weights: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return coefficients (n, n_terms), terms (n, n_terms, n_pixels), their normal matrix."""
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return coefficients (n, n_terms), and terms (n, n_terms, n_pixels)."""
         assert self.continuum is not None
         terms = model[:, None] * self.continuum
         weighted = terms * weights[:, None]
         matrix = weighted @ terms.transpose(1, 2)
-        size = matrix.diagonal(dim1=1, dim2=2).mean(1).clamp_min(torch.finfo(matrix.dtype).tiny)
-        matrix = matrix + RIDGE * size[:, None, None] * torch.eye(matrix.shape[1])
-        right = (weighted @ target[:, :, None])[:, :, 0]
-        return torch.linalg.solve_ex(matrix, right)[0], terms, matrix
+        return solve_symmetric(matrix, weighted @ target[:, :, None])[:, :, 0], terms
 
 
-def _normal_equations(
-    residual: torch.Tensor, weights: torch.Tensor, jacobian: torch.Tensor, weighted: torch.Tensor
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    cost = (weights * residual.square()).sum(1)
-    gradient = (weighted @ residual[:, :, None])[:, :, 0]
-    return cost, gradient, weighted @ jacobian.transpose(1, 2)
+def _normal_equations(rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return cost, gradient and curvature of residuals and their derivatives, in one product."""
+    products = rows @ rows.transpose(1, 2)
+    return products[:, 0, 0], products[:, 1:, 0], products[:, 1:, 1:]
 
 
 FIRST_DAMPING = 1e-3
@@ -384,6 +373,23 @@ def solve_scaled(
     solution, info = torch.linalg.solve_ex(matrix, (right * scale)[:, :, None])
     solution = solution[:, :, 0] * scale
     return torch.where((info == 0)[:, None], solution, torch.nan) * free
+
+
+def solve_symmetric(matrix: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    """Solve equations of terms that may be degenerate, such as those of a dead detector.
+
+    Parameters
+    ----------
+    matrix : tensor of shape (n, n_terms, n_terms)
+    right : tensor of shape (n, n_terms, n_columns)
+
+    Returns
+    -------
+    x : tensor of shape (n, n_terms, n_columns)
+    """
+    size = matrix.diagonal(dim1=1, dim2=2).mean(1).clamp_min(torch.finfo(matrix.dtype).tiny)
+    ridge = RIDGE * size[:, None, None] * torch.eye(matrix.shape[1])
+    return torch.linalg.solve_ex(matrix + ridge, right)[0]
 
 
 def scale_to_unit(curvature: torch.Tensor, free: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""What `ParameterFitter` may be told: nuisances, bounds, priors, checked before any work."""
+"""What `ParameterFitter` may be told: nuisances, bounds, checked before any work."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -27,6 +27,8 @@ TABLE_COLUMNS = (
     "degenerate",
     "outside_hull",
     "bad_chi2",
+    "ambiguous",
+    "binary",
 )
 RULES = {
     "verbose": VERBOSE,
@@ -132,7 +134,7 @@ def parameter_bounds(
     ValueError
         If a name is unknown, or bounds aren't two finite numbers of which the first isn't larger.
     """
-    given = _check_names(bounds, "bounds", (*names, *shifts))
+    given = check_keys(bounds, "bounds", (*names, *shifts))
     pairs = [*label_range.T, *(DEFAULT_BOUNDS[name] for name in shifts)]
     for i, name in enumerate((*names, *shifts)):
         if name in given:
@@ -146,47 +148,29 @@ def parameter_bounds(
     return low, high
 
 
-def parameter_priors(
-    priors: Mapping[str, Any] | None,
-    names: Sequence[str],
-    units: Mapping[str, Any] | None = None,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return means and precisions of Gaussian priors, 0 and 0 where there is none.
+def check_keys(
+    given: Mapping[str, Any] | None, argument: str, names: Sequence[str]
+) -> Mapping[str, Any]:
+    """Return a dict by names of parameters, empty if there is none.
 
     Parameters
     ----------
-    priors : dict of str to (mean, standard deviation), or None
+    given : dict or None
+    argument : str
+        What to call it in a message.
     names : sequence of str
-        Labels and nuisances.
-    units : dict of str to astropy unit, default=None
-        Of the labels, where they are known.
 
     Returns
     -------
-    mean, precision : ndarrays of shape (n_names,)
+    given : dict
 
     Raises
     ------
+    TypeError
+        If it is no dict.
     ValueError
-        If a name is unknown, or a standard deviation isn't > 0.
+        If a name is unknown.
     """
-    given = _check_names(priors, "priors", names)
-    mean, precision = np.zeros(len(names)), np.zeros(len(names))
-    for name, pair in given.items():
-        values = _numbers(pair, name, "priors", units or {})
-        if values.shape != (2,) or not np.isfinite(values).all() or values[1] <= 0:
-            raise ValueError(
-                f"`priors` of {name!r} must be a mean and a standard deviation > 0; got {pair!r}; "
-                "leave it out for no prior."
-            )
-        i = list(names).index(name)
-        mean[i], precision[i] = values[0], 1 / values[1] ** 2
-    return mean, precision
-
-
-def _check_names(
-    given: Mapping[str, Any] | None, argument: str, names: Sequence[str]
-) -> Mapping[str, Any]:
     if given is None:
         return {}
     if not isinstance(given, Mapping):
@@ -204,7 +188,7 @@ def _check_names(
 
 
 def _check_pair(pair: Any, name: str, units: Mapping[str, Any]) -> tuple[float, float]:
-    values = _numbers(pair, name, "bounds", units)
+    values = to_numbers(pair, name, "bounds", units)
     if values.shape != (2,) or not np.isfinite(values).all() or values[0] > values[1]:
         raise ValueError(
             f"`bounds` of {name!r} must be two finite numbers, the lower first; got {pair!r}; "
@@ -213,12 +197,29 @@ def _check_pair(pair: Any, name: str, units: Mapping[str, Any]) -> tuple[float, 
     return float(values[0]), float(values[1])
 
 
-def _numbers(pair: Any, name: str, argument: str, units: Mapping[str, Any]) -> np.ndarray:
-    """Return a pair of numbers or Quantities in the unit of a parameter."""
-    known = {name: unit for name, (unit, _, _) in UNITS.items()} | SHIFT_UNITS | dict(units)
-    unit = known.get(name, u.dimensionless_unscaled)
+def to_numbers(pair: Any, name: str, argument: str, units: Mapping[str, Any]) -> np.ndarray:
+    """Return a pair of numbers or Quantities in the unit of a parameter.
+
+    Parameters
+    ----------
+    pair : sequence of 2 numbers or Quantities
+    name, argument : str
+        Of the parameter, and of what the pair was given as.
+    units : dict of str to astropy unit
+        Of the labels, where they are known.
+
+    Returns
+    -------
+    values : ndarray
+
+    Raises
+    ------
+    ValueError
+        If they are no numbers, or of another unit.
+    """
+    unit = unit_of(name, units)
     try:
-        return np.array([_number(value, unit) for value in pair], dtype=float)
+        return np.array([float(number_in(value, unit)) for value in pair], dtype=float)
     except (TypeError, ValueError, u.UnitConversionError) as error:
         raise ValueError(
             f"`{argument}` of {name!r} must be two numbers, in {unit.to_string() or 'no unit'} or "
@@ -226,12 +227,31 @@ def _numbers(pair: Any, name: str, argument: str, units: Mapping[str, Any]) -> n
         ) from error
 
 
-def _number(value: Any, unit: Any) -> float:
+def unit_of(name: str, units: Mapping[str, Any]) -> Any:
+    """Return the unit of a parameter: given, what its name stands for, or none.
+
+    Parameters
+    ----------
+    name : str
+    units : dict of str to astropy unit
+    """
+    known = {name: unit for name, (unit, _, _) in UNITS.items()} | SHIFT_UNITS | dict(units)
+    return known.get(name, u.dimensionless_unscaled)
+
+
+def number_in(value: Any, unit: Any) -> Any:
+    """Return a number or Quantity, or arrays of these, as numbers of a unit.
+
+    Parameters
+    ----------
+    value : float or Quantity
+    unit : astropy unit
+    """
     if not isinstance(value, u.Quantity):
-        return float(value)
+        return value
     if unit == u.dimensionless_unscaled and value.unit == u.dex:
-        return float(value.value)
-    return float(value.to_value(unit))
+        return value.value
+    return value.to_value(unit)
 
 
 def read_labels(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 
 from spectragan.exceptions import FitQualityWarning
-from spectragan.fitting.fitter import LabelFit
+from spectragan.fitting.found import LabelFit, chi2_significance
 
 SIGNIFICANT = 5.0  # standard deviations of chi square, either way: no chance in any survey
 BAD_RESIDUAL = 9.0  # chi square in units of the table's median, where errors aren't known
@@ -16,35 +16,6 @@ FEWEST_AT_BOUND = 2
 TYPICAL = 0.5  # of the stars: then it isn't a few odd ones, but errors or models
 CORRELATED = 0.1  # of neighbouring residuals: errors are 10 % too small then
 PLAUSIBLE_SCALE = 2.0  # flux over a model's: normalised spectra don't differ as much
-
-
-def chi2_significance(chi2: np.ndarray, dof: np.ndarray) -> np.ndarray:
-    """Return how far chi squares are from what chance gives, in standard deviations.
-
-    Parameters
-    ----------
-    chi2, dof : ndarray of shape (n_spectra,)
-
-    Returns
-    -------
-    significance : ndarray of shape (n_spectra,)
-        Negative where they are too small; NaN where nothing was fitted.
-
-    Notes
-    -----
-    The cube root of chi square is close to Gaussian even for few degrees of freedom (Wilson, E. B.
-    & Hilferty, M. M. 1931, PNAS 17, 684).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from spectragan.fitting.quality import chi2_significance
-    >>> chi2_significance(np.array([600.0, 1200.0, 12.0]), np.full(3, 600)).round()
-    array([  0.,  14., -38.])
-    """
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = 2 / (9 * np.where(dof > 0, dof, np.nan))
-        return (np.cbrt(chi2 / dof) - (1 - spread)) / np.sqrt(spread)
 
 
 def bad_chi2(fit: LabelFit) -> np.ndarray:
@@ -58,7 +29,7 @@ def bad_chi2(fit: LabelFit) -> np.ndarray:
     -------
     bad : ndarray of bool of shape (n_spectra,)
     """
-    bad = np.abs(chi2_significance(fit.chi2, fit.dof)) > SIGNIFICANT
+    bad = np.abs(chi2_significance(fit.chi2, fit.dof, fit.spread)) > SIGNIFICANT
     with np.errstate(invalid="ignore", divide="ignore"):
         reduced = fit.chi2 / fit.dof
         if not fit.known.all() and np.isfinite(reduced[~fit.known]).any():
@@ -74,7 +45,7 @@ class FitSummary:
     Attributes
     ----------
     at_bound : ndarray of bool of shape (n_spectra, n_labels)
-    chi2, dof, known : ndarray of shape (n_spectra,)
+    chi2, dof, known, spread : ndarray of shape (n_spectra,)
     correlation, scale : ndarray of shape (n_checked,)
         Of neighbouring residuals, and median flux over that of the model, of some stars.
     """
@@ -83,6 +54,7 @@ class FitSummary:
     chi2: np.ndarray
     dof: np.ndarray
     known: np.ndarray
+    spread: np.ndarray
     correlation: np.ndarray
     scale: np.ndarray
 
@@ -150,7 +122,7 @@ class FitSummary:
         use = self.known & np.isfinite(self.chi2) & (self.dof > 0)
         if not use.any():
             return 0.0, 1.0
-        off = sign * chi2_significance(self.chi2[use], self.dof[use])
+        off = sign * chi2_significance(self.chi2[use], self.dof[use], self.spread[use])
         reduced = float(np.median(self.chi2[use] / self.dof[use]))
         return float((off > SIGNIFICANT).mean()), reduced
 
@@ -180,7 +152,8 @@ class FitSummary:
         return [
             f"residuals of neighbouring pixels are correlated ({correlation:.2f}), as after "
             "smoothing or resampling: errors of labels are too small by up to "
-            f"{np.sqrt((1 + correlation) / (1 - min(correlation, 0.99))):.1f}"
+            f"{np.sqrt((1 + correlation) / (1 - min(correlation, 0.99))):.1f}; fit(spectra) of "
+            "some learns what that means, or give `noise_correlation`"
         ]
 
 

@@ -12,9 +12,10 @@ from scipy.special import ndtri
 from scipy.stats import truncnorm
 
 from spectragan.exceptions import LabelUnitWarning
-from spectragan.fitting.fitter import LabelFit
+from spectragan.fitting.found import LabelFit
 from spectragan.fitting.machine import FitterMachine
 from spectragan.fitting.parameters import SHIFT_UNITS, UNITS
+from spectragan.fitting.priors import Prior
 from spectragan.fitting.quality import bad_chi2
 from spectragan.spectra import Spectra
 from spectragan.training.devices import plain_torch
@@ -56,6 +57,7 @@ def make_table(
     table["degenerate"] = (fit.unbounded & machine.wide)[:, :n_labels].any(axis=1)
     table["outside_hull"] = _outside_hull(fit.parameters[:, :n_labels], machine)
     table["bad_chi2"] = bad_chi2(fit)
+    table["ambiguous"], table["binary"] = fit.ambiguous, fit.binary
     chunks = meta or []
     for name in reversed(list(chunks[0] or {}) if chunks else []):
         if name not in table.colnames and all(part and name in part for part in chunks):
@@ -145,7 +147,12 @@ ROWS = 512  # parameters evaluated at a time
 
 
 def log_probability(
-    machine: FitterMachine, theta: Any, spectra: Spectra, inflation: float, include_prior: bool
+    machine: FitterMachine,
+    theta: Any,
+    spectra: Spectra,
+    inflation: float,
+    include_prior: bool,
+    stars: np.ndarray | None = None,
 ) -> np.ndarray:
     """Return log posterior probabilities, see `ParameterFitter.log_prob`.
 
@@ -158,6 +165,8 @@ def log_probability(
     inflation : float
         Of the errors of the spectra, where they are known.
     include_prior : bool
+    stars : ndarray of shape (n_spectra, 2, n_shown), default=None
+        Priors of each star, see `priors_of_stars`.
 
     Returns
     -------
@@ -174,38 +183,38 @@ def log_probability(
     inside = ((points >= machine.low) & (points <= machine.high)).all(axis=1)
     result = np.full(len(points), -np.inf)
     if inside.any():
-        likelihood, prior = _log_inside(machine, points[inside], spectra, rows[inside], inflation)
-        result[inside] = likelihood + prior if include_prior else likelihood
+        few, which = points[inside], rows[inside]
+        result[inside] = _log_likelihood(machine, few, spectra, which, inflation)
+        if include_prior:
+            prior = machine.prior_of(stars).of(torch.as_tensor(which))
+            result[inside] -= 0.5 * prior.penalty(torch.as_tensor(few)).numpy()
     return result if np.ndim(theta) == 2 else result[0]
 
 
 @plain_torch()
-def _log_inside(
+def _log_likelihood(
     machine: FitterMachine, points: np.ndarray, spectra: Spectra, rows: np.ndarray, inflation: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return log likelihoods and log priors (n,)."""
+) -> np.ndarray:
     objective = machine.fitter.objective(spectra.filled(), spectra.ivar)
     tensors = torch.as_tensor(points), torch.as_tensor(rows)
     pairs = zip(*(tensor.split(ROWS) for tensor in tensors), strict=True)
-    cost = torch.cat([objective.evaluate(*pair)[0] for pair in pairs]).numpy()
-    prior = machine.prior
-    offset = tensors[0] - prior.mean
-    penalty = (offset * (offset @ prior.precision)).sum(1).numpy()
-    chi2 = np.maximum(cost - penalty, np.finfo(float).tiny)
+    chi2 = torch.cat([objective.evaluate(*pair)[0] for pair in pairs]).numpy()
+    chi2 = np.maximum(chi2, np.finfo(float).tiny)
     usable = machine.fitter.usable.numpy()
     n_good = ((spectra.ivar > 0) & usable).sum(axis=1)[rows]
-    with_errors = -0.5 * chi2 / inflation**2
-    without = -0.5 * n_good * np.log(chi2)
     known = (spectra.noise == "known")[rows]
-    return np.where(known, with_errors, without), -0.5 * penalty
+    likelihood = np.where(known, -0.5 * chi2 / inflation**2, -0.5 * n_good * np.log(chi2))
+    return likelihood / machine.fitter.lumped
 
 
-def unit_cube_to_prior(machine: FitterMachine, u: Any) -> np.ndarray:
+def unit_cube_to_prior(machine: FitterMachine, prior: Prior, u: Any) -> np.ndarray:
     """Return parameters at quantiles of the prior, see `ParameterFitter.prior_transform`.
 
     Parameters
     ----------
     machine : FitterMachine
+    prior : Prior
+        The same for all.
     u : array-like of shape (n, n_parameters) or (n_parameters,)
 
     Returns
@@ -220,7 +229,7 @@ def unit_cube_to_prior(machine: FitterMachine, u: Any) -> np.ndarray:
             f"{quantiles.min():g} to {quantiles.max():g}; give quantiles of the prior."
         )
     low, high = machine.low, machine.high
-    mean, precision = machine.prior.mean.numpy(), machine.prior.precision.numpy()
+    mean, precision = prior.mean.numpy(), prior.precision.numpy()
     theta = low + quantiles * (high - low)
     shown = [i for i in machine.shown if precision[i, i] > 0 and low[i] < high[i]]
     for i in shown:

@@ -3,185 +3,20 @@
 No catalogue label is needed, and no basin is overlooked.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from spectragan.emulator.model import SpectrumModel
 from spectragan.fitting.model import SPEED_OF_LIGHT, ForwardModel, LogGrid
-from spectragan.fitting.objective import Minimum, Prior, minimize, solve_scaled
+from spectragan.fitting.objective import Minimum, minimize
+from spectragan.fitting.priors import Prior
+from spectragan.fitting.reduced import ReducedChiSquare, ReducedModel, pairs, reduce_spectra
 
-N_GRID = 3000  # models that every spectrum is compared with
-MOST_COMPONENTS = 40
-TRUNCATION = 3e-4  # of the models' scatter that the components may miss
-GRID_COMPONENTS = 16  # are enough to find the nearest model of a coarse grid
 SCAN_COMPONENTS = 8  # are enough to find a velocity
 SCAN_STEP = 1.5  # pixels
 MOST_SCAN_STEPS = 201
-GRID_DAMPING = 1e-2  # of the steps from there, which are long
 APART = 0.2  # of the grid's spread: the least distance between two starts of one spectrum
-
-
-class ReducedModel:
-    """A model's spectra in their leading components.
-
-    Parameters
-    ----------
-    model : SpectrumModel
-    grid : tensor of shape (n_grid, n_parameters)
-        Parameters of models all over the range.
-
-    Attributes
-    ----------
-    basis : tensor of shape (n_reduced, n_pixels)
-        Orthonormal.
-    values : tensor of shape (n_grid, n_reduced)
-    slopes : tensor of shape (n_grid, n_parameters, n_reduced)
-        Coefficients of the grid, and their derivatives.
-    """
-
-    def __init__(self, model: SpectrumModel, grid: torch.Tensor) -> None:
-        self.model, self.grid = model, grid
-        if model.basis is None:
-            values = torch.cat([model.with_jacobian(few)[0] for few in grid.split(64)])
-            self.basis = _leading_directions(values)
-            self._into = self.basis.T
-        else:
-            # All spectra lie in the span of the basis: its QR makes the decomposition small.
-            values = torch.cat([model.with_jacobian(few)[0] for few in grid.split(256)])
-            unit, triangle = torch.linalg.qr(model.basis.T)
-            directions = _leading_directions(values @ triangle.T)
-            self.basis, self._into = directions @ unit.T, triangle.T @ directions.T
-        parts = [self.with_jacobian(few) for few in grid.split(64)]
-        self.values, self.slopes = (torch.cat(column) for column in zip(*parts, strict=True))
-
-    def with_jacobian(self, parameters: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return reduced coefficients and derivatives, see `SpectrumModel`."""
-        values, slopes = self.model.with_jacobian(parameters)
-        return values @ self._into, slopes @ self._into
-
-
-def _leading_directions(rows: torch.Tensor) -> torch.Tensor:
-    """Return the orthonormal directions (n_directions, n_columns) that matter."""
-    # Through the smaller Gram matrix: single precision is plenty for a start.
-    scatter = (rows - rows.mean(0)).square().sum()
-    wide = rows.shape[1] > rows.shape[0]
-    power, vectors = torch.linalg.eigh(rows @ rows.T if wide else rows.T @ rows)
-    power, vectors = power.flip(0).clamp_min(0), vectors.flip(1)
-    missed = power.sum() - power.cumsum(0)
-    enough = int((missed > TRUNCATION**2 * scatter).sum()) + 1
-    kept = max(1, min(enough, MOST_COMPONENTS, int((power > 1e-14 * power[0]).sum())))
-    if wide:
-        return (vectors[:, :kept].T @ rows) / power[:kept, None].sqrt()
-    return vectors[:, :kept].T
-
-
-@dataclass
-class ReducedChiSquare:
-    r"""Chi square in reduced components: :math:`s - 2 b^T c + c^T M c`, an `Objective`.
-
-    Attributes
-    ----------
-    reduced : ReducedModel
-    square : tensor of shape (n,)
-        :math:`s = y^T W y`.
-    moment : tensor of shape (n, n_reduced)
-        :math:`b = V W y`.
-    matrix : tensor of shape (n, n_reduced, n_reduced)
-        :math:`M = V W V^T`.
-    prior : Prior
-    """
-
-    reduced: ReducedModel
-    square: torch.Tensor
-    moment: torch.Tensor
-    matrix: torch.Tensor
-    prior: Prior
-
-    def evaluate(
-        self, parameters: torch.Tensor, rows: torch.Tensor
-    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Return chi square, half its gradient and half its Hessian, see `Objective`."""
-        values, slopes = self.reduced.with_jacobian(parameters)
-        matrix, moment = self.matrix[rows], self.moment[rows]
-        product = (matrix @ values[:, :, None])[:, :, 0]
-        cost = self.square[rows] + (values * (product - 2 * moment)).sum(1)
-        gradient = (slopes @ (product - moment)[:, :, None])[:, :, 0]
-        parts = cost, gradient, slopes @ matrix @ slopes.transpose(1, 2)
-        return self.prior.add_to(parameters, parts)
-
-    def scaled(self, factor: torch.Tensor) -> "ReducedChiSquare":
-        """Return the objective with all weights of a spectrum multiplied by a factor (n,)."""
-        return replace(
-            self,
-            square=self.square * factor,
-            moment=self.moment * factor[:, None],
-            matrix=self.matrix * factor[:, None, None],
-        )
-
-    def rows(self, rows: torch.Tensor) -> "ReducedChiSquare":
-        """Return the objective of some spectra."""
-        return replace(
-            self, square=self.square[rows], moment=self.moment[rows], matrix=self.matrix[rows]
-        )
-
-    def newton_steps(self, start: torch.Tensor) -> torch.Tensor:
-        """Return the Newton steps (n, n_parameters) from models of the grid, at no evaluation."""
-        values, slopes = self.reduced.values[start], self.reduced.slopes[start]
-        product = (self.matrix @ values[:, :, None])[:, :, 0] - self.moment
-        gradient = (slopes @ product[:, :, None])[:, :, 0]
-        curvature = slopes @ self.matrix @ slopes.transpose(1, 2)
-        parts = self.prior.add_to(self.reduced.grid[start], (gradient[:, 0], gradient, curvature))
-        everything = torch.ones_like(gradient, dtype=torch.bool)
-        damping = GRID_DAMPING * torch.ones_like(gradient[:, 0])
-        return solve_scaled(parts[2], -parts[1], damping, everything).nan_to_num()
-
-    def on_grid(self) -> torch.Tensor:
-        """Return the chi squares (n, n_grid) of all models of the grid."""
-        values = self.reduced.values[:, :GRID_COMPONENTS]
-        first, second = pairs(values.shape[1])
-        double = torch.where(first == second, 1.0, 2.0).to(values.dtype)
-        products = double[:, None] * (values[:, first] * values[:, second]).T
-        linear = self.square[:, None] - 2 * self.moment[:, :GRID_COMPONENTS] @ values.T
-        return linear + self.matrix[:, first, second] @ products
-
-    def unexplained(self) -> torch.Tensor:
-        """Return the chi square (n,) that no combination of the components can explain."""
-        ridge = 1e-10 * self.matrix.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
-        matrix = self.matrix + ridge * torch.eye(self.matrix.shape[1])
-        solved = torch.linalg.solve_ex(matrix, self.moment)[0]
-        return self.square - (self.moment * solved).sum(1)
-
-
-def reduce_spectra(
-    flux: torch.Tensor,
-    weights: torch.Tensor,
-    basis: torch.Tensor,
-    products: torch.Tensor | None = None,
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return what chi square in a basis needs to know of spectra.
-
-    Parameters
-    ----------
-    flux, weights : tensors of shape (n, n_pixels)
-    basis : tensor of shape (n_reduced, n_pixels)
-    products : tensor of shape (n_pairs, n_pixels), default=None
-        Of all pairs of rows of `basis`, where they are at hand.
-
-    Returns
-    -------
-    square : tensor of shape (n,)
-    moment : tensor of shape (n, n_reduced)
-    matrix : tensor of shape (n, n_reduced, n_reduced)
-    """
-    first, second = pairs(len(basis))
-    weighted = flux * weights
-    if products is None:
-        products = basis[first] * basis[second]
-    matrix = torch.empty(len(flux), len(basis), len(basis), dtype=flux.dtype)
-    matrix[:, first, second] = matrix[:, second, first] = weights @ products.T
-    return (weighted * flux).sum(1), weighted @ basis.T, matrix
 
 
 def scan_velocities(
@@ -192,7 +27,7 @@ def scan_velocities(
     velocities: torch.Tensor,
     broadening: float,
 ) -> torch.Tensor:
-    """Find which of some velocities fits each spectrum best, whatever its labels.
+    """Return by how much chi square falls at each of some velocities, whatever the labels.
 
     Parameters
     ----------
@@ -205,7 +40,7 @@ def scan_velocities(
 
     Returns
     -------
-    best : tensor of int of shape (n,)
+    gains : tensor of shape (n, n_velocities)
     """
     leading = grid.to_fourier(basis[:SCAN_COMPONENTS])
     gains = []
@@ -215,7 +50,38 @@ def scan_velocities(
         ridge = 1e-8 * matrix.diagonal(dim1=1, dim2=2).mean(1)[:, None, None]
         solved = torch.linalg.solve_ex(matrix + ridge * torch.eye(len(moved)), moment)[0]
         gains.append((moment * solved).sum(1))
-    return torch.stack(gains, dim=1).argmax(1)
+    return torch.stack(gains, dim=1)
+
+
+def between_trials(gains: torch.Tensor, best: torch.Tensor, trials: torch.Tensor) -> torch.Tensor:
+    """Return where parabolas through the best trial and its neighbours are highest.
+
+    Parameters
+    ----------
+    gains : tensor of shape (n, n_trials)
+    best : tensor of int of shape (n,)
+    trials : tensor of shape (n_trials,)
+        Evenly apart.
+
+    Returns
+    -------
+    highest : tensor of shape (n,)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.fitting.starts import between_trials
+    >>> trials = torch.arange(5.0)
+    >>> between_trials(-(trials - 1.8)[None] ** 2, torch.tensor([2]), trials)
+    tensor([1.8000])
+    """
+    inner = best.clamp(1, len(trials) - 2)
+    left, middle, right = (gains.gather(1, (inner + i)[:, None])[:, 0] for i in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    offset = torch.where(bend < 0, (left - right) / (2 * bend), 0.0).clamp(-1, 1)
+    return trials[inner] + torch.where(inner == best, offset, (best - inner).to(offset.dtype)) * (
+        trials[1] - trials[0]
+    )
 
 
 def shift_basis(
@@ -255,16 +121,15 @@ def next_starts(cost: torch.Tensor, grid: torch.Tensor, taken: list[torch.Tensor
     return cost.argmin(1)
 
 
-def pairs(n: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the indices of all pairs of `n` things, each with itself, too."""
-    first, second = torch.triu_indices(n, n)
-    return first, second
-
-
 START_TOLERANCE = 0.03  # standard deviations: the exact fit goes on from here
 START_ITERATIONS = 25
 START_BROADENING = 0.3  # of the range: in the middle of it lines of all widths are found
 POOR = 3.0  # times the chi square of a good fit: look for another basin
+
+FAR = 0.5  # of the grid's spread: where to look for a second minimum
+N_RIVALS = 2
+AS_GOOD = 6.0  # of chi square: a minimum that is twenty times less likely is none
+FAR_APART = 5.0  # standard deviations: it isn't the first one
 
 Group = tuple[torch.Tensor, float, float]  # rows, and the velocity and broadening they share
 
@@ -289,6 +154,26 @@ class FitSettings:
     prior: Prior
     max_iter: int = 50
     n_starts: int = 3
+
+
+@dataclass
+class Starts:
+    """Where fits start.
+
+    Attributes
+    ----------
+    parameters : tensor of shape (n, n_parameters)
+    noise : tensor of shape (n,)
+        Variance of a pixel of weight 1: 1, or that of the residuals.
+    objective : ReducedChiSquare
+    on_grid : tensor of shape (n, n_grid)
+        Its values, and those of the prior, at all models of the grid.
+    """
+
+    parameters: torch.Tensor
+    noise: torch.Tensor
+    objective: ReducedChiSquare
+    on_grid: torch.Tensor
 
 
 class BlindStart:
@@ -325,7 +210,8 @@ class BlindStart:
         lower: torch.Tensor,
         upper: torch.Tensor,
         unknown: torch.Tensor,
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+        prior: Prior,
+    ) -> "Starts":
         """Return where fits start, and how large the noise is.
 
         Parameters
@@ -335,32 +221,33 @@ class BlindStart:
         lower, upper : tensors of shape (n, n_parameters)
         unknown : tensor of bool of shape (n,)
             Rows whose weights aren't inverse variances.
+        prior : Prior
+            On all parameters.
 
         Returns
         -------
-        start : tensor of shape (n, n_parameters)
-        noise : tensor of shape (n,)
-            Variance of a pixel of weight 1: 1, or that of the residuals.
+        starts : Starts
         """
         n_good = (w > 0).sum(1)
         y, w = self._flatten(y, w)
-        nuisances, groups = self._start_nuisances(y, w, lower, upper)
+        nuisances, groups = self._start_nuisances(y, w, prior, unknown)
         square, moment, matrix = self._reduce(y, w, groups)
         n_inner = self.forward.n_inner
-        prior = self.settings.prior.leading(n_inner)
-        objective = ReducedChiSquare(self.reduced, square, moment, matrix, prior)
+        inner = prior.leading(n_inner)
+        objective = ReducedChiSquare(self.reduced, square, moment, matrix, inner)
         floor = 1e-12 * square / n_good
         on_grid = objective.on_grid()
         noise = torch.where(unknown, (on_grid.amin(1) / n_good).clamp_min(floor), 1.0)
+        objective = objective.scaled(1 / noise)
+        on_grid = on_grid / noise[:, None] + inner.on_grid(self.reduced.grid)
         best = self._search(
-            objective.scaled(1 / noise),
-            on_grid / noise[:, None],
+            *(objective, on_grid),
             lower[:, :n_inner],
             upper[:, :n_inner],
             torch.where(unknown, objective.unexplained() / noise, n_good),
         )
         noise = torch.where(unknown, (noise * best.cost / n_good).clamp_min(floor), 1.0)
-        return torch.cat([best.parameters, nuisances], dim=1), noise
+        return Starts(torch.cat([best.parameters, nuisances], dim=1), noise, objective, on_grid)
 
     def _flatten(self, y: torch.Tensor, w: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Divide by the continuum that makes spectra most alike the mean model."""
@@ -379,7 +266,7 @@ class BlindStart:
         return torch.where(good, y / shape, 0.0), torch.where(good, w * shape.square(), 0.0)
 
     def _start_nuisances(
-        self, y: torch.Tensor, w: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor
+        self, y: torch.Tensor, w: torch.Tensor, prior: Prior, unknown: torch.Tensor
     ) -> tuple[torch.Tensor, list[Group]]:
         """Return nuisances (n, n_nuisances), and groups of rows that share them."""
         grid, n_inner = self.forward.grid, self.forward.n_inner
@@ -394,8 +281,13 @@ class BlindStart:
             return middle, [(everything, 0.0, width)]
         column = self.forward.nuisances.index("velocity")
         trials = velocity_grid(grid, float(low[column]), float(high[column]))
-        best = scan_velocities(y, w, self.reduced.basis, grid, trials, width)
-        middle[:, column] = trials[best]
+        gains = scan_velocities(y, w, self.reduced.basis, grid, trials, width)
+        at = n_inner + column
+        one = Prior(prior.mean[..., [at]], prior.precision[..., [at], :][..., [at]])
+        # Where weights aren't inverse variances, gains can't be weighed against a prior.
+        gains = gains - torch.where(unknown[:, None], 0.0, one.on_grid(trials[:, None]))
+        best = gains.argmax(1)
+        middle[:, column] = between_trials(gains, best, trials)
         groups = [
             (torch.nonzero(best == i).ravel(), float(trials[i]), width) for i in best.unique()
         ]
@@ -438,6 +330,42 @@ class BlindStart:
             best.cost[poor[better]] = other.cost[better]
             taken.append(taken[0].index_copy(0, poor, start))
         return best
+
+    def rivals(
+        self, starts: Starts, found: torch.Tensor, lower: torch.Tensor, upper: torch.Tensor
+    ) -> torch.Tensor:
+        """Tell which spectra are fitted as well by other labels far away.
+
+        Parameters
+        ----------
+        starts : Starts
+            As `find` returned them.
+        found : tensor of shape (n, n_parameters)
+            Of the best fits.
+        lower, upper : tensors of shape (n, n_parameters)
+
+        Returns
+        -------
+        have_rivals : tensor of bool of shape (n,)
+        """
+        n_inner, grid = self.forward.n_inner, self.reduced.grid
+        bounds = lower[:, :n_inner], upper[:, :n_inner]
+        objective, everything = starts.objective, torch.arange(len(found))
+        best = objective.evaluate(found[:, :n_inner], everything)
+        spread = grid.std(0) + (grid.std(0) == 0)
+        near = torch.cdist(found[:, :n_inner] / spread, grid / spread) < FAR * n_inner**0.5
+        cost = torch.where(near, torch.inf, starts.on_grid)
+        taken: list[torch.Tensor] = []
+        result = torch.zeros(len(found), dtype=torch.bool)
+        for _ in range(N_RIVALS):
+            taken.append(next_starts(cost, grid, taken))
+            other = self._descend(objective, taken[-1], *bounds)
+            step = other.parameters - found[:, :n_inner]
+            apart = (step * (best[2] @ step[:, :, None])[:, :, 0]).sum(1).sqrt()
+            moved = (step.abs() / spread).amax(1) > APART
+            as_good = other.cost < best[0] + AS_GOOD
+            result |= other.converged & as_good & moved & (apart > FAR_APART)
+        return result
 
     def _descend(
         self,

@@ -36,7 +36,14 @@ def check_left_to_dask(**given: Any) -> None:
 
 
 def map_spectra(
-    estimator: Any, method: str, X: Any, n_columns: int, dtype: Any, **arguments: Any
+    estimator: Any,
+    method: str,
+    X: Any,
+    n_columns: int,
+    dtype: Any,
+    *,
+    by_row: np.ndarray | None = None,
+    **arguments: Any,
 ) -> Any:
     """Return what an estimator makes of every block of rows, as a dask array.
 
@@ -51,6 +58,8 @@ def map_spectra(
         In one chunk of columns.
     n_columns : int
     dtype : dtype
+    by_row : ndarray of shape (n_spectra, ...), default=None
+        Something of each spectrum; its part is the method's second argument.
     **arguments
         Of the method, beside the spectra.
 
@@ -67,7 +76,7 @@ def map_spectra(
     import dask.array as da
     from dask import delayed
 
-    arrays, build = _parts(X, da)
+    arrays, build = _parts(X, da, by_row)
     return da.map_blocks(
         _run,
         *arrays,
@@ -81,7 +90,9 @@ def map_spectra(
     )
 
 
-def gather_spectra(estimator: Any, method: str, X: Any, **arguments: Any) -> list[Any]:
+def gather_spectra(
+    estimator: Any, method: str, X: Any, *, by_row: np.ndarray | None = None, **arguments: Any
+) -> list[Any]:
     """Return what an estimator makes of every block of rows, computed now.
 
     Parameters
@@ -91,6 +102,8 @@ def gather_spectra(estimator: Any, method: str, X: Any, **arguments: Any) -> lis
     method : str
         Name of its method that takes the `Spectra` of a block.
     X : dask array or LazySpectra of shape (n_spectra, n_pixels)
+    by_row : ndarray of shape (n_spectra, ...), default=None
+        Something of each spectrum; its part is the method's second argument.
     **arguments
         Of the method, beside the spectra.
 
@@ -102,7 +115,7 @@ def gather_spectra(estimator: Any, method: str, X: Any, **arguments: Any) -> lis
     import dask
     import dask.array as da
 
-    arrays, build = _parts(X, da)
+    arrays, build = _parts(X, da, by_row)
     shared = dask.delayed(estimator, traverse=False)
     task = dask.delayed(_gather)
     function = partial(_call, method=method, arguments=arguments)
@@ -140,18 +153,26 @@ def one_row(X: Any) -> Any:
     return Spectra(row * X.unit, X.spectral_axis, medium=X.medium)
 
 
-def _parts(X: Any, da: Any) -> tuple[list[Any], Callable[..., Spectra]]:
-    """Return the dask arrays of spectra, in equal chunks, and what makes `Spectra` of a block."""
-    if not isinstance(X, LazySpectra):
-        return [_one_column_chunk(X, "X")], partial(_build, axis=None, medium=None)
-    flux, ivar = X.stored_rows()
-    flux = _one_column_chunk(flux if is_dask(flux) else da.from_array(flux), "flux")
-    words = da.from_array(np.asarray(X.noise)[:, None], chunks=(flux.chunks[0], 1))
-    arrays = [flux, words]
-    if ivar is not None:
-        lazy = ivar if is_dask(ivar) else da.from_array(ivar, chunks=flux.chunks)
-        arrays.append(lazy.rechunk(flux.chunks))
-    return arrays, partial(_build, axis=X.spectral_axis, medium=X.medium, unit=X.unit)
+def _parts(
+    X: Any, da: Any, by_row: np.ndarray | None
+) -> tuple[list[Any], Callable[..., tuple[Any, ...]]]:
+    """Return dask arrays in equal chunks, and what makes `Spectra` and so on of a block."""
+    if isinstance(X, LazySpectra):
+        flux, ivar = X.stored_rows()
+        flux = _one_column_chunk(flux if is_dask(flux) else da.from_array(flux), "flux")
+        words = da.from_array(np.asarray(X.noise)[:, None], chunks=(flux.chunks[0], 1))
+        arrays = [flux, words]
+        if ivar is not None:
+            lazy = ivar if is_dask(ivar) else da.from_array(ivar, chunks=flux.chunks)
+            arrays.append(lazy.rechunk(flux.chunks))
+        build = partial(_build, axis=X.spectral_axis, medium=X.medium, unit=X.unit)
+    else:
+        arrays, build = [_one_column_chunk(X, "X")], partial(_build, axis=None, medium=None)
+    if by_row is None:
+        return arrays, build
+    flat = by_row.reshape(len(by_row), -1)
+    arrays.append(da.from_array(flat, chunks=(arrays[0].chunks[0], flat.shape[1])))
+    return arrays, partial(build, row_shape=by_row.shape[1:])
 
 
 def _one_column_chunk(array: Any, name: str) -> Any:
@@ -164,27 +185,28 @@ def _one_column_chunk(array: Any, name: str) -> Any:
 
 
 def _build(
-    flux: Any,
-    words: Any = None,
-    ivar: Any = None,
-    *,
+    *arrays: Any,
     axis: Any,
     medium: Any,
     unit: Any = u.dimensionless_unscaled,
-) -> Spectra:
+    row_shape: tuple[int, ...] | None = None,
+) -> tuple[Any, ...]:
+    """Return the spectra of a block, and what there is of each beside them."""
+    more = () if row_shape is None else (arrays[-1].reshape(-1, *row_shape),)
+    flux, words, ivar = (*arrays[: len(arrays) - len(more)], None, None)[:3]
     noise = None if words is None else words[:, 0]
-    return Spectra(with_unit(flux, unit), axis, ivar, noise, medium)
+    return Spectra(with_unit(flux, unit), axis, ivar, noise, medium), *more
 
 
-def _call(estimator: Any, spectra: Spectra, method: str, arguments: dict[str, Any]) -> Any:
-    return getattr(estimator, method)(spectra, **arguments)
+def _call(estimator: Any, inputs: tuple[Any, ...], method: str, arguments: dict[str, Any]) -> Any:
+    return getattr(estimator, method)(*inputs, **arguments)
 
 
 def _run(
     *arrays: np.ndarray,
     estimator: Any,
-    function: Callable[[Any, Spectra], np.ndarray],
-    build: Callable[..., Spectra],
+    function: Callable[[Any, tuple[Any, ...]], np.ndarray],
+    build: Callable[..., tuple[Any, ...]],
     n_columns: int,
 ) -> np.ndarray:
     """Work on one block; runs on a worker."""

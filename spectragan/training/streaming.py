@@ -136,6 +136,8 @@ def row_chunks(X: Any, chunk_size: int) -> Iterator[Any]:
 
 def count_rows(X: Any) -> int:
     """Return how many spectra `X` holds, without reading what is in a file."""
+    if is_dask(X):
+        return X.shape[0]  # NaN where dask can't tell
     return len(as_spectra(as_rows(X)))
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from spectragan import FitQualityWarning, ParameterFitter, Spectra
-from spectragan.fitting.quality import chi2_significance, neighbour_correlation
+from spectragan.fitting.found import chi2_significance
+from spectragan.fitting.quality import neighbour_correlation
 
 
 def with_weights(stars, factor):
@@ -82,3 +83,13 @@ def test_tables_keep_what_is_known_of_stars(emulator, stars):
     assert table["teff"].unit == u.K, "a fitted label isn't replaced"
     labels = ParameterFitter(emulator).predict(stars[:20])
     np.testing.assert_allclose(table["teff"].value, labels[:, 0], rtol=1e-9)
+
+
+def test_calibration_with_mixed_up_columns_is_told(emulator, truth, stars):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ParameterFitter(emulator).fit(stars[:80], truth[:80])
+        ParameterFitter(emulator).fit(stars[:80], truth[:80] + np.array([60, 0.1, 0.05]))
+    for wrong in (truth[:80, [1, 0, 2]], truth[:80] / [1000, 1, 1], truth[80:160]):
+        with pytest.warns(FitQualityWarning, match="are columns or rows mixed up"):
+            ParameterFitter(emulator).fit(stars[:80], wrong)

@@ -17,7 +17,7 @@ from spectragan import (
     Spectra,
     SpectrumEmulator,
 )
-from spectragan.fitting.machine import build_model
+from spectragan.fitting.parts import build_model
 
 
 def test_threads_change_no_label(emulator, fitted, mock):

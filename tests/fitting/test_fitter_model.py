@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from spectragan import LinearTranslator, MeanShiftTranslator, ObservedEmulator
-from spectragan.fitting.machine import build_model
 from spectragan.fitting.model import ForwardModel
 from spectragan.fitting.objective import ChiSquare, Prior
+from spectragan.fitting.parts import build_model
 
 
 @pytest.fixture(scope="module")

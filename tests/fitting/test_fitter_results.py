@@ -25,6 +25,7 @@ def test_table_keeps_units_on_file(emulator, stars, tmp_path):
     table = ParameterFitter(emulator).fit_table(stars[:5])
     expected = {"teff", "teff_err", "logg", "logg_err", "feh", "feh_err", "chi2", "dof"}
     expected |= {"n_iterations", "status", "at_bound", "outside_hull", "bad_chi2", "degenerate"}
+    expected |= {"ambiguous", "binary"}
     assert set(table.colnames) == expected
     for name in ("labels.ecsv", "labels.fits"):
         table.write(tmp_path / name)
