@@ -195,12 +195,8 @@ class KernelHead(nn.Module):
 
 def _sum_bumps(rows: torch.Tensor, centers: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """Return the weighted sums of bumps (n_rows, n_sums), a few rows at a time."""
-    # Pair by pair, and not by a product of matrices: see `squared_exponential`.
-    distances = (
-        torch.cdist(few, centers, compute_mode="donot_use_mm_for_euclid_dist")
-        for few in rows.split(KERNEL_ROWS)
-    )
-    return torch.cat([torch.exp(-0.5 * distance.square()) @ weights for distance in distances])
+    parts = [squared_exponential(few, centers) @ weights for few in rows.split(KERNEL_ROWS)]
+    return torch.cat(parts)
 
 
 class EmulatorNetwork(nn.Module):

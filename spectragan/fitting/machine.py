@@ -70,7 +70,6 @@ class FitterMachine:
         nuisances = check_nuisances(parameters["nuisances"])
         shifts = tuple(name for name in SHIFTS if name in nuisances)
         self.model = model = build_model(emulator, thaw(parameters["translator"]))
-        self.axis = getattr(emulator, "wavelength_", None)
         self.labels = tuple(emulator.label_names_)
         check_label_names(self.labels, shifts)
         self.label_range = np.asarray(emulator.label_range_, dtype=float)
@@ -133,7 +132,8 @@ class FitterMachine:
     @cached_property
     def companions(self) -> CompanionSearch | None:
         """What finds second stars, where there are wavelengths."""
-        return None if self.axis is None else CompanionSearch(self.axis.to_value("Angstrom"))
+        axis = getattr(self.emulator, "wavelength_", None)
+        return None if axis is None else CompanionSearch(axis.to_value("Angstrom"))
 
     @cached_property
     def hull(self) -> LabelHull | None:
