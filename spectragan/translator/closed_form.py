@@ -17,6 +17,7 @@ from spectragan.translator.matching.matching import (
     read_anchors,
 )
 from spectragan.translator.matching.mismatch import match_domains
+from spectragan.translator.matching.offset import likely_pairs
 from spectragan.translator.matching.pseudo_map import PseudoMap, constant_map, fit_pseudo_map
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.subspace import fit_subspace
@@ -151,8 +152,9 @@ class PseudoPairTranslator(BaseTranslator):
             self.map_ = constant_map(self.subspace_)
         else:
             self.mismatch_ = replace(found.mismatch, matched=True)  # each star has its own
-            self.offset_covariance_ = found.placed.pairs.mean_covariance
-            self.map_ = fit_pseudo_map(found.placed, some[OBSERVED], self.subspace_)
+            placed = likely_pairs(found.placed)
+            self.offset_covariance_ = placed.pairs.mean_covariance
+            self.map_ = fit_pseudo_map(placed, some[OBSERVED], self.subspace_)
             if found.mismatch.is_ambiguous:
                 warnings.warn(doubt_in(found.mismatch), LabelMismatchWarning, stacklevel=2)
         self.n_shared_, self.n_split_ = self.map_.n_latents, 0

@@ -1,6 +1,6 @@
 """What an instrument or a model can have wrong for all lines at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -61,17 +61,7 @@ class Instrument:
         flux : ndarray of shape (n, n_pixels)
         latents : ndarray of shape (n, n_latents)
         """
-        ends = np.pad(flux, ((0, 0), (2, 2)), mode="edge")
-        wider = ends[:, 2:] - 2 * ends[:, 1:-1] + ends[:, :-2]
-        fields = {
-            "factor": flux,
-            "light": np.full_like(flux, self.level),
-            "width": wider[:, 1:-1],
-            "fine width": wider[:, 2:] - 2 * wider[:, 1:-1] + wider[:, :-2],
-            # Of fourth order: lines are a few pixels wide.
-            "moved": (8 * (ends[:, 3:-1] - ends[:, 1:-3]) - (ends[:, 4:] - ends[:, :-4])) / 12,
-        }
-        smooth = chebyshev.chebvander(np.linspace(-1, 1, flux.shape[1]), CONTINUUM_DEGREE)
+        fields, smooth = self._fields(flux), _smooth(flux.shape[1])
         return Ways(self.terms, fields, smooth, Powers(latents.shape[1], 1)(latents))
 
     def common(self, flux: np.ndarray, latents: np.ndarray) -> np.ndarray:
@@ -122,8 +112,32 @@ class Instrument:
         """
         if not self.amounts.any():
             return manifold
-        flux = manifold.spectra(manifold.latents)
-        return manifold.refitted(flux + self.ways(flux, manifold.latents).total(self.amounts))
+        # Of polynomials, for that is linear in their coefficients, too: spectra are far more.
+        rows = manifold.coefficients
+        fields = self._fields(rows)
+        fields["light"][1:] = 0.0  # the same for all spectra
+        smooth = _smooth(rows.shape[1])
+        change = np.zeros_like(rows)
+        for latent in range(manifold.powers.n_latents + 1):
+            sizes = {kind: np.zeros(smooth.shape[1]) for kind in fields}
+            for amount, term in zip(self.amounts, self.terms, strict=True):
+                sizes[term.kind][term.degree] += amount * (term.latent == latent)
+            part = sum(fields[kind] * (smooth @ size) for kind, size in sizes.items())
+            change += part if latent == 0 else manifold.times_latent[latent - 1] @ part
+        return replace(manifold, coefficients=rows + change)
+
+    def _fields(self, flux: np.ndarray) -> dict[str, np.ndarray]:
+        """Return what each kind of term is a multiple of, shape (n, n_pixels)."""
+        ends = np.pad(flux, ((0, 0), (2, 2)), mode="edge")
+        wider = ends[:, 2:] - 2 * ends[:, 1:-1] + ends[:, :-2]
+        return {
+            "factor": flux,
+            "light": np.full_like(flux, self.level),
+            "width": wider[:, 1:-1],
+            "fine width": wider[:, 2:] - 2 * wider[:, 1:-1] + wider[:, :-2],
+            # Of fourth order: lines are a few pixels wide.
+            "moved": (8 * (ends[:, 3:-1] - ends[:, 1:-3]) - (ends[:, 4:] - ends[:, :-4])) / 12,
+        }
 
 
 class Ways(NamedTuple):
@@ -142,7 +156,7 @@ class Ways(NamedTuple):
     smooth: np.ndarray
     affine: np.ndarray
 
-    def at(self, pixels: slice) -> np.ndarray:
+    def at(self, pixels: np.ndarray) -> np.ndarray:
         """Return the derivatives at some pixels, shape (n_pixels, n, n_terms)."""
         columns = [
             self.fields[kind][:, pixels] * self.smooth[pixels, degree] * self.affine[:, [latent]]
@@ -150,19 +164,9 @@ class Ways(NamedTuple):
         ]
         return np.stack(columns, axis=2).transpose(1, 0, 2)
 
-    def total(self, amounts: np.ndarray) -> np.ndarray:
-        """Return the change of all terms together, shape (n, n_pixels)."""
-        # Terms of one kind are one product of matrices: there are dozens of terms.
-        shape = self.affine.shape[1], self.smooth.shape[1]
-        sizes = {kind: np.zeros(shape) for kind in self.fields}
-        for amount, (kind, degree, latent) in zip(amounts, self.terms, strict=True):
-            sizes[kind][latent, degree] += amount
-        parts = (
-            self.fields[kind] * ((self.affine @ size) @ self.smooth.T)
-            for kind, size in sizes.items()
-            if size.any()
-        )
-        return sum(parts, start=np.zeros_like(self.fields["factor"]))
+
+def _smooth(n_pixels: int) -> np.ndarray:
+    return chebyshev.chebvander(np.linspace(-1, 1, n_pixels), CONTINUUM_DEGREE)
 
 
 def no_instrument(manifold: Manifold) -> Instrument:

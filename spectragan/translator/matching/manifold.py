@@ -86,15 +86,18 @@ class Manifold:
         """
         return self.powers(latents) @ self.coefficients
 
-    def refitted(self, flux: np.ndarray) -> "Manifold":
-        """Return polynomials of other spectra with the same latents.
+    def at(self, pixels: slice) -> "Manifold":
+        """Return the manifold at some pixels."""
+        return replace(self, coefficients=self.coefficients[:, pixels])
 
-        Parameters
-        ----------
-        flux : ndarray of shape (n_spectra, n_pixels)
-            At `latents`.
+    @cached_property
+    def times_latent(self) -> list[np.ndarray]:
+        """For each latent: what turns coefficients into those of the polynomials times it.
+
+        By least squares, where the degree would be too high.
         """
-        return replace(self, coefficients=_coefficients(self.powers(self.latents), flux))
+        terms = self.powers(self.latents)
+        return [_coefficients(terms, terms * z[:, None]) for z in self.latents.T]
 
 
 def fit_manifold(latents: np.ndarray, flux: np.ndarray) -> Manifold:

@@ -7,6 +7,7 @@ among the synthetic spectra pixel by pixel is often known far better.
 
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 from torch import nn
 
 from spectragan.training.inference import map_padded
-from spectragan.translator.matching.mismatch import Match
+from spectragan.translator.matching.mismatch import Match, Placed
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.networks.subspace import SubspaceTranslator
 from spectragan.translator.representation import SubspaceRepresentation
@@ -65,7 +66,7 @@ def settle_offset(
 
     See Also
     --------
-    likely_offset : How chance, game and measurement are weighted.
+    likely_offset : How chance and measurement are weighted.
     """
     if not isinstance(representation, SubspaceRepresentation):
         return network, None
@@ -80,26 +81,26 @@ def settle_offset(
     measured = _in_latents(latents, found)
     if found.mismatch.is_significant and not found.mismatch.matched:
         return settled, measured.covariance
-    wanted = likely_offset(latents, game, measured)
+    # The game ends with an error of the order of chance: its critics take that for a gap.
+    chance = _chance(latents)
+    combined = _weighted_mean(measured, Offset(game, chance), FLOOR * chance)
+    wanted = likely_offset(latents, combined)
     settled.move_observed(torch.as_tensor(game - wanted.mean))
     return settled, wanted.covariance
 
 
-def likely_offset(latents: Sequence[np.ndarray], game: np.ndarray, measured: Offset) -> Offset:
-    r"""Return the expected difference of mean latents.
+def likely_offset(latents: Sequence[np.ndarray], measured: Offset) -> Offset:
+    r"""Return the expected difference of mean latents, with what may be known beforehand.
 
     If both domains are samples of the same stars, it is of the order of
-    :math:`S = C_s / n_s + C_o / n_o`. The game ends with an error of that order itself, for its
-    critics take the difference for a gap. So what was measured with the covariance :math:`E`
-    counts with :math:`E^{-1}`, the game with :math:`S^{-1}`, and no difference with another
-    :math:`S^{-1}`; or with next to nothing if the domains aren't samples of the same stars.
+    :math:`S = C_s / n_s + C_o / n_o`. So what was measured with the covariance :math:`E` counts
+    with :math:`E^{-1}`, and no difference with :math:`S^{-1}`; or with next to nothing if the
+    domains aren't samples of the same stars.
 
     Parameters
     ----------
     latents : two ndarrays of shape (n_d, n_shared)
         Synthetic first.
-    game : ndarray of shape (n_shared,)
-        The difference that the game ended with.
     measured : Offset
 
     Returns
@@ -112,20 +113,18 @@ def likely_offset(latents: Sequence[np.ndarray], game: np.ndarray, measured: Off
     >>> import numpy as np
     >>> from spectragan.translator.matching.offset import Offset, likely_offset
     >>> latents = [np.random.default_rng(d).normal(size=(1000, 1)) for d in (0, 1)]
-    >>> game, measured = np.array([0.0]), np.array([0.06])
-    >>> exact, useless = np.array([[1e-6]]), np.array([[1e6]])
-    >>> likely_offset(latents, game, Offset(measured, exact)).mean.round(2)
+    >>> vague = Offset(np.array([0.2]), np.array([[0.2**2]]))
+    >>> likely_offset(latents, vague).mean.round(2)
     array([0.06])
-    >>> likely_offset(latents, measured, Offset(game, useless)).mean.round(2)  # half of the game's
-    array([0.03])
+    >>> likely_offset(latents, vague._replace(covariance=np.array([[0.02**2]]))).mean.round(2)
+    array([0.2])
     """
     chance = _chance(latents)
-    combined = _weighted_mean(measured, Offset(game, chance), FLOOR * chance)
     priors = chance, chance + REAL_DIFFERENCE**2 * _covariance(latents[SYNTHETIC])
-    evidence = [_log_density(combined.mean, p + combined.covariance) for p in priors]
+    evidence = [_log_density(measured.mean, p + measured.covariance) for p in priors]
     share = 1 / (1 + np.exp(-np.clip(evidence[0] - evidence[1], -500, 500)))
-    none = Offset(np.zeros_like(game), chance)
-    by_chance, real = (_weighted_mean(combined, none._replace(covariance=p)) for p in priors)
+    none = np.zeros_like(measured.mean)
+    by_chance, real = (_weighted_mean(measured, Offset(none, p)) for p in priors)
     away = by_chance.mean - real.mean
     return Offset(
         share * by_chance.mean + (1 - share) * real.mean,
@@ -133,6 +132,28 @@ def likely_offset(latents: Sequence[np.ndarray], game: np.ndarray, measured: Off
         + (1 - share) * real.covariance
         + share * (1 - share) * np.outer(away, away),
     )
+
+
+def likely_pairs(placed: Placed) -> Placed:
+    """Return the domains with observed stars where measurement and chance together put them.
+
+    Where the gap is so dense that it hides where the stars are, they are taken for a sample of the
+    same stars, if that is as likely.
+
+    Parameters
+    ----------
+    placed : Placed
+
+    Returns
+    -------
+    placed : Placed
+        With ``pairs`` moved.
+    """
+    pairs, latents = placed.pairs, placed.latents
+    found = latents[OBSERVED].mean(axis=0) - latents[SYNTHETIC].mean(axis=0)
+    floor = FLOOR * _chance(latents)
+    wanted = likely_offset(latents, Offset(found, pairs.mean_covariance + floor))
+    return replace(placed, pairs=pairs.moved(wanted.mean - found, wanted.covariance))
 
 
 def _weighted_mean(first: Offset, second: Offset, floor: Any = 0.0) -> Offset:

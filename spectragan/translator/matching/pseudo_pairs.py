@@ -16,9 +16,9 @@ from spectragan.translator.matching.sparse_gap import (
 )
 
 ROUNDS = 32  # at most: latents, instrument and gap are found in turn, until they agree
-AGREED = 5e-4  # standard deviations of the latents: mean changes no larger than this end it
+AGREED = 1e-3  # standard deviations of the latents: mean changes no larger than this end it
 ROUND_ITERATIONS = 10  # of a round that starts where the last one ended
-ROUND_ROWS = 400  # observed spectra that rounds work with
+ROUND_ROWS, ROUND_PIXELS = 400, 1500  # observed spectra and pixels that rounds work with
 LAST_ROUNDS = 2  # with all of them
 STEPS = 50  # of Gauss-Newton at most: few stars, far off on a curved manifold, need more than 8
 CONVERGED = 1e-3  # standard deviations of the latents: steps no longer than this end it
@@ -106,6 +106,26 @@ class PseudoPairs:
         latents = fit_latents(self.seen, self.gap, flux, scaled, start)
         return latents + _affine(latents) @ self.shift.T
 
+    def moved(self, by: np.ndarray, covariance: np.ndarray) -> "PseudoPairs":
+        """Return pairs with the mean star elsewhere, and all others as is likely then.
+
+        Parameters
+        ----------
+        by : ndarray of shape (n_latents,)
+        covariance : ndarray of shape (n_latents, n_latents)
+            Of the errors that the mean star has there.
+        """
+        n = len(by)
+        mean = np.kron(np.eye(n), np.append(1.0, self.centre))
+        before = self.mean_covariance
+        floor = (FLOOR * np.trace(before) + TINY) * np.eye(n)
+        gain = np.linalg.solve(before + floor, mean @ self.covariance).T
+        return replace(
+            self,
+            shift=self.shift + (gain @ by).reshape(self.shift.shape),
+            covariance=self.covariance + gain @ (covariance - before) @ gain.T,
+        )
+
     def with_anchors(
         self,
         partners: np.ndarray,
@@ -187,12 +207,13 @@ def find_pseudo_pairs(
     assumption, not a measurement.
     """
     some = np.sort(rng.permutation(len(flux))[:ROUND_ROWS])
-    search = _Search(manifold, flux[some], weights[some], rng)
+    few = slice(None, None, -(-flux.shape[1] // ROUND_PIXELS))
+    search = _Search(manifold, flux[some, few], weights[some, few], rng, few)
     for _ in range(ROUNDS):
         if search.step() < AGREED:
             break
-    if len(some) < len(flux):
-        search = search.with_spectra(flux, weights)
+    if search.flux.size < flux.size:
+        search = search.widened(flux, weights)
         for _ in range(LAST_ROUNDS):
             search.step()
     return search.result()
@@ -207,23 +228,29 @@ class _Search:
         flux: np.ndarray,
         weights: np.ndarray,
         rng: np.random.RandomState,
+        pixels: slice = slice(None),
     ) -> None:
         n_latents, n_pixels = manifold.powers.n_latents, flux.shape[1]
-        self.manifold, self.rng = manifold, rng
+        self.manifold, self.rng, self.pixels = manifold, rng, pixels
+        # Drawn once: other stars in each round would move the latents for ever.
+        self.order = rng.permutation(len(flux))
         self.flux, self.good = flux, weights > 0
-        self.scaled = scaled_weights(manifold, weights)
-        self.instrument, self.seen = no_instrument(manifold), manifold
+        self.scaled = scaled_weights(manifold.at(pixels), weights)
+        self.instrument, self.seen = no_instrument(manifold), manifold.at(pixels)
         self.gap, self.sparse = np.zeros((2, n_latents + 1, n_pixels))
         self.emphasis = np.ones(n_pixels)
         self.latents, self.trust = np.zeros((len(flux), n_latents)), np.ones(len(flux))
         self.forms: GapForms | None = None
         self.change: np.ndarray | None = None
 
-    def with_spectra(self, flux: np.ndarray, weights: np.ndarray) -> "_Search":
-        """Return the search where it stands, with other observed spectra."""
+    def widened(self, flux: np.ndarray, weights: np.ndarray) -> "_Search":
+        """Return the search where it stands, with all spectra and pixels."""
         other = _Search(self.manifold, flux, weights, self.rng)
-        for name in ("instrument", "seen", "gap", "sparse", "emphasis", "forms", "change"):
-            setattr(other, name, getattr(self, name))
+        other.instrument, other.change = self.instrument, self.change
+        other.seen = self.instrument.changed(self.manifold)
+        # Of the other pixels nothing is known yet: they don't count in the first round.
+        other.emphasis[:] = 0.0
+        other.emphasis[self.pixels], other.sparse[:, self.pixels] = self.emphasis, self.sparse
         return other
 
     def step(self) -> float:
@@ -233,8 +260,8 @@ class _Search:
         self._find_gap(latents)
         self.trust = _trust(self.seen, self.gap, latents, self.flux, self.good)
         self._find_gap(latents)
-        rows = _trusted(self.trust, self.rng)
-        forms = gap_forms(self.manifold, self.instrument, self.gap, latents[rows])
+        rows = self._sample()
+        forms = gap_forms(self.manifold, self.instrument, self.gap, latents[rows], self.pixels)
         if self.change is None:
             change = find_sparsest(forms)
         else:
@@ -244,7 +271,7 @@ class _Search:
         latents = np.clip(latents + moved, self.manifold.lowest, self.manifold.highest)
         self.forms, self.change = forms, change
         self.instrument = replace(self.instrument, amounts=forms.amounts(change))
-        self.seen = self.instrument.changed(self.manifold)
+        self.seen = self.instrument.changed(self.manifold).at(self.pixels)
         self._find_gap(latents)
         size = np.sqrt(((_affine(latents[rows]) @ self.gap) ** 2).mean(axis=0))
         # Of pixels that say something: elsewhere there may be no gap for want of lines.
@@ -263,7 +290,7 @@ class _Search:
         forms, n = self.forms, self.manifold.powers.n_latents
         draws = resampled_changes(forms, self.change, self.rng)
         shifts = draws[:, : n * (n + 1)]
-        rows = _trusted(self.trust, self.rng)
+        rows = self._sample()
         hidden = _hidden(self.manifold, forms.sizes(self.change), self.latents[rows])
         assumed = np.hypot(hidden, MODEL_ERROR)
         centre = np.average(self.latents, axis=0, weights=self.trust)
@@ -292,6 +319,10 @@ class _Search:
         return np.column_stack(
             [sizes, np.hypot(np.std(others, axis=0), [depth, width, place, depth])]
         )
+
+    def _sample(self) -> np.ndarray:
+        trust = self.trust[self.order]
+        return np.sort(self.order[trust >= min(0.5, float(trust.max()))][:SAMPLE_ROWS])
 
     def _find_gap(self, latents: np.ndarray) -> None:
         self.gap = _regress_gap(self.seen, latents, self.flux, self.good, self.trust)
@@ -413,11 +444,6 @@ def trust_in(residual: np.ndarray, good: np.ndarray) -> np.ndarray:
     left = np.sqrt(square.sum(axis=1) / np.maximum(good.sum(axis=1), 1))
     typical = max(float(np.median(left)), TINY)
     return 1 / (1 + (left / (OUTLYING * typical)) ** 4)
-
-
-def _trusted(trust: np.ndarray, rng: np.random.RandomState) -> np.ndarray:
-    rows = np.flatnonzero(trust >= min(0.5, float(trust.max())))
-    return np.sort(rng.permutation(rows)[:SAMPLE_ROWS])
 
 
 def _hidden(manifold: Manifold, size: np.ndarray, latents: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Which part of a gap is no line that is wrong: what leaves a gap at the fewest pixels."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -12,8 +13,8 @@ ITERATIONS = 24
 SOFTENING = 0.3  # of the typical gap: pixels that differ less count fully
 BLOCK_PIXELS = 60  # of neighbours that err together
 N_RESAMPLES = 24
-RESAMPLED_ITERATIONS = 8
-CHUNK_PIXELS = 256
+RESAMPLED_ITERATIONS = 4
+CHUNK_PIXELS = 64
 RIDGE = 1e-7  # of each coefficient's own square
 TINY = np.finfo(float).tiny
 
@@ -25,7 +26,8 @@ class GapForms:
     Attributes
     ----------
     n_latents : int
-    square : ndarray of shape (n_pixels, n, n)
+    square : ndarray of shape (n_pixels, n (n + 1) / 2)
+        Upper triangles of symmetric matrices.
     linear : ndarray of shape (n_pixels, n)
     constant : ndarray of shape (n_pixels,)
     """
@@ -38,8 +40,10 @@ class GapForms:
     @property
     def signal(self) -> np.ndarray:
         """Mean square of what a standard deviation of the latents changes, (n_pixels,)."""
-        constants = np.arange(self.n_latents) * (self.n_latents + 1)
-        return self.square[:, constants, constants].sum(axis=1)
+        first, second = self._triangle
+        constant = (first == second) & (first < self._n_shifts)
+        constant &= first % (self.n_latents + 1) == 0
+        return self.square[:, constant].sum(axis=1)
 
     def sizes(self, change: np.ndarray) -> np.ndarray:
         """Return the rms gap at every pixel, less what `change` takes off.
@@ -52,9 +56,23 @@ class GapForms:
         -------
         sizes : ndarray of shape (n_pixels,)
         """
-        left = self.constant - 2 * self.linear @ change
-        left += (self.square @ change) @ change
+        first, second = self._triangle
+        products = change[first] * change[second] * np.where(first == second, 1.0, 2.0)
+        left = self.constant - 2 * self.linear @ change + self.square @ products
         return np.sqrt(np.maximum(left, 0.0))
+
+    def total(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the weighted sums over pixels of the matrices (n, n) and vectors (n,).
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_pixels,)
+        """
+        n = self.linear.shape[1]
+        first, second = self._triangle
+        square = np.empty((n, n))
+        square[first, second] = square[second, first] = weights @ self.square
+        return square, weights @ self.linear
 
     def shift(self, change: np.ndarray) -> np.ndarray:
         """Return the part of `change` that moves the latents.
@@ -82,9 +100,17 @@ class GapForms:
     def _n_shifts(self) -> int:
         return self.n_latents * (self.n_latents + 1)
 
+    @cached_property
+    def _triangle(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.triu_indices(self.linear.shape[1])
+
 
 def gap_forms(
-    manifold: Manifold, instrument: Instrument, gap: np.ndarray, latents: np.ndarray
+    manifold: Manifold,
+    instrument: Instrument,
+    gap: np.ndarray,
+    latents: np.ndarray,
+    pixels: slice = slice(None),
 ) -> GapForms:
     """Return the quadratic forms of a gap, averaged over some spectra.
 
@@ -94,9 +120,11 @@ def gap_forms(
         Of the synthetic spectra.
     instrument : Instrument
         What is known of it: part of the gap that may be taken off.
-    gap : ndarray of shape (n_latents + 1, n_pixels)
+    gap : ndarray of shape (n_latents + 1, n_chosen)
         What there is beside: its mean and slopes.
     latents : ndarray of shape (n_spectra, n_latents)
+    pixels : slice, default=slice(None)
+        Those that are chosen.
 
     Returns
     -------
@@ -107,18 +135,21 @@ def gap_forms(
     n, n_pixels = len(terms), gap.shape[1]
     ways = instrument.ways(manifold.spectra(latents), latents)
     size = slopes.shape[2] * terms.shape[1] + len(instrument.terms)
-    square = np.empty((n_pixels, size, size))
+    triangle = np.ravel_multi_index(np.triu_indices(size), (size, size))
+    square = np.empty((n_pixels, len(triangle)))
     linear, constant = np.empty((n_pixels, size)), np.empty(n_pixels)
+    chosen = np.arange(manifold.coefficients.shape[1])[pixels]
     for begin in range(0, n_pixels, CHUNK_PIXELS):
-        pixels = slice(begin, begin + CHUNK_PIXELS)
-        change = np.einsum("ntk,tp->pnk", slopes, manifold.coefficients[:, pixels])
+        part = slice(begin, begin + CHUNK_PIXELS)
+        change = np.einsum("ntk,tp->pnk", slopes, manifold.coefficients[:, chosen[part]])
         moved = (change[..., None] * terms[:, None]).reshape(len(change), n, -1)
-        instrumental = ways.at(pixels)
+        instrumental = ways.at(chosen[part])
         design = np.concatenate([moved, instrumental], axis=2)
-        present = (terms @ gap[:, pixels]).T + instrumental @ instrument.amounts
-        square[pixels] = design.transpose(0, 2, 1) @ design / n
-        linear[pixels] = (present[:, None] @ design)[:, 0] / n
-        constant[pixels] = (present**2).mean(axis=1)
+        present = (terms @ gap[:, part]).T + instrumental @ instrument.amounts
+        products = design.transpose(0, 2, 1) @ design / n
+        square[part] = products.reshape(len(products), -1)[:, triangle]
+        linear[part] = (present[:, None] @ design)[:, 0] / n
+        constant[part] = (present**2).mean(axis=1)
     return GapForms(latents.shape[1], square, linear, constant)
 
 
@@ -183,11 +214,10 @@ def closeness(size: np.ndarray, signal: np.ndarray, softening: float = 1.0) -> n
 
 def _least_squares(forms: GapForms, weights: np.ndarray) -> np.ndarray:
     """Minimise the weighted sum of squares; coefficients may have any unit."""
-    n = forms.linear.shape[1]
-    total = (weights @ forms.square.reshape(len(weights), -1)).reshape(n, n)
-    scale = np.sqrt(np.maximum(np.diag(total), TINY)) ** -1
-    scaled = total * scale * scale[:, None] + RIDGE * np.eye(n)
-    return scale * np.linalg.solve(scaled, scale * (weights @ forms.linear))
+    square, linear = forms.total(weights)
+    scale = np.sqrt(np.maximum(np.diag(square), TINY)) ** -1
+    scaled = square * scale * scale[:, None] + RIDGE * np.eye(len(square))
+    return scale * np.linalg.solve(scaled, scale * linear)
 
 
 def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
