@@ -164,7 +164,7 @@ class PseudoPairTranslator(BaseTranslator):
         self, flux: np.ndarray, domain: int, codes: np.ndarray | None = None
     ) -> np.ndarray:
         if domain == SYNTHETIC:
-            return flux + self.map_.added(self.map_.encode(flux))
+            return self.map_.translate(flux)
         return flux - self.map_.added(self.map_.encode_observed(flux))
 
     def _push_forward(

@@ -189,7 +189,7 @@ def draw_rows(
     data: StoredDomain,
     domain: int,
     representation: Any,
-    translation: np.ndarray | None,
+    start: Callable[[DomainData, torch.Tensor], torch.Tensor] | None,
 ) -> Rows:
     """Read training rows of some spectra from all over a file, for one epoch.
 
@@ -200,8 +200,8 @@ def draw_rows(
     data : StoredDomain
     domain : {0, 1}
     representation : SubspaceRepresentation or PixelRepresentation
-    translation : ndarray of shape (n_components, n_components) or None
-        Of the linear start, where rows are to have one.
+    start : callable, default=None
+        Turns spectra and their rows into rows of the start, where there are to be any.
 
     Returns
     -------
@@ -211,11 +211,11 @@ def draw_rows(
     n_drawn = min(n_rows, len(data), data.sample_rows)
     drawn = draw_runs(len(data), n_drawn, torch.randperm)
     parts = []
-    for start in range(0, len(drawn), CHUNK_ROWS):
-        part = data.take(drawn[start : start + CHUNK_ROWS])
+    for first in range(0, len(drawn), CHUNK_ROWS):
+        part = data.take(drawn[first : first + CHUNK_ROWS])
         projected = representation.subspace.project(part.flux, part.weights, domain)
         rows = representation.rows(part, domain, *projected)
-        if translation is not None:
-            rows["start"] = representation.start(rows["x"], translation)
+        if start is not None:
+            rows["start"] = start(part, rows["x"])
         parts.append(rows)
     return {name: torch.cat([rows[name] for rows in parts]) for name in parts[0]}

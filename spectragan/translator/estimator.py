@@ -26,9 +26,10 @@ from spectragan.translator.game.net import EpochScores, TranslatorNet, epoch_his
 from spectragan.translator.game.setup import Game, build_game, earlier_training
 from spectragan.translator.matching.matching import emulated, match_labels, read_anchors
 from spectragan.translator.matching.offset import settle_offset
+from spectragan.translator.matching.pseudo_map import PseudoMap
 from spectragan.translator.networks.pixels import SubspacePixels
 from spectragan.translator.parameters import RULES, check_pairs, check_parameters
-from spectragan.translator.representation import warn_of_truncation
+from spectragan.translator.representation import keep_translation, warn_of_truncation
 from spectragan.translator.scores import cycle_scores
 
 PREDICT_ROWS = 1024
@@ -357,16 +358,16 @@ class CycleGANTranslator(BaseTranslator):
         domains = (domain_data(parts[0]), domain_data(parts[1]))
         with seeded(checkpoints.seeds, device) as rng:
             parameters = self.get_params(deep=False)
-            game = build_game(domains, parameters, device, rng, earlier=earlier)
+            game = build_game(domains, parameters, device, rng, found=found, earlier=earlier)
             self.subspace_, self._representation = game.subspace, game.representation
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             donors = parts[OBSERVED][rows]
-            net = game.make_net(self._callbacks(pairs, domains, donors))
+            net = game.make_net(self._callbacks(pairs, domains, donors, game.pseudo_map))
             _train(net, game, checkpoints)
             trained, self.offset_covariance_ = settle_offset(
                 net.average_, self._representation, domains, found
             )
-            self._take_network(trained, domains, donors)
+            self._take_network(trained, domains, donors, game.pseudo_map)
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
         self.net_ = net
@@ -416,7 +417,9 @@ class CycleGANTranslator(BaseTranslator):
         )
 
     @plain_torch()
-    def _take_network(self, trained: nn.Module, domains: Any, donors: Spectra) -> None:
+    def _take_network(
+        self, trained: nn.Module, domains: Any, donors: Spectra, kept: PseudoMap | None
+    ) -> None:
         """Set what `transform` needs: a trained network, and the split codes of `donors`."""
         network: Any = deepcopy(trained).to("cpu", torch.float64).eval()
         self.network_: Any = self._representation.to_pixels(network, domains)
@@ -426,15 +429,23 @@ class CycleGANTranslator(BaseTranslator):
         self._latent_shapes = tuple(shared.shape[1:]), tuple(split.shape[1:])
         self.n_shared_, self.n_split_ = (int(np.prod(shape)) for shape in self._latent_shapes)
         self.split_codes_ = self.encode(donors, OBSERVED).split
+        if kept is not None:
+            some = domains[SYNTHETIC].sample(np.random.RandomState(0))
+            flux = self._representation.fill(some, SYNTHETIC)
+            keep_translation(self.network_, flux, kept.translate(flux), self._codes())
 
     def _callbacks(
-        self, pairs: tuple[Spectra, Spectra] | None, domains: Any, donors: Spectra
+        self,
+        pairs: tuple[Spectra, Spectra] | None,
+        domains: Any,
+        donors: Spectra,
+        kept: PseudoMap | None,
     ) -> list[tuple[str, Any]]:
         if pairs is None:
             return []
 
         def score(net: Any) -> dict[str, float]:
-            self._take_network(net.average_, domains, donors)
+            self._take_network(net.average_, domains, donors, kept)
             return cycle_scores(self, *pairs, random_state=0).as_dict()
 
         return [("validation", EpochScores(score))]

@@ -258,6 +258,16 @@ class SubspaceRepresentation:
         """
         return x @ as_tensor(translation * self.scale / self.scale[:, None]).T
 
+    def observed_rows(self, flux: np.ndarray) -> torch.Tensor:
+        """Return spectra of the observed domain, complete and exact, as rows ``x``.
+
+        Parameters
+        ----------
+        flux : ndarray of shape (n_spectra, n_pixels)
+        """
+        residual = flux - self.subspace.means[OBSERVED]
+        return as_tensor(residual @ self.subspace.components.T / self.scale)
+
     def pixel_map(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return how an observed minus a synthetic row reads in flux.
 
@@ -314,6 +324,32 @@ class SubspaceRepresentation:
         features = map_padded(lambda rows: head_features(*network.encode(rows, domain)), x)
         left = data.flux - self.subspace.reconstruct(coefficients, domain)
         return features.numpy(), np.where(data.good, left, 0.0), data.weights
+
+
+def keep_translation(
+    pixels: SubspacePixels, flux: np.ndarray, wanted: np.ndarray, codes: torch.Tensor
+) -> None:
+    """Change the observed head such that synthetic spectra are translated into those wanted.
+
+    As far as that is a function of the shared latents; what split ones do stays as it is.
+
+    Parameters
+    ----------
+    pixels : SubspacePixels
+        Changed in place.
+    flux, wanted : ndarrays of shape (n_spectra, n_pixels)
+        Synthetic spectra, and their translations.
+    codes : tensor of shape (n_codes, n_split)
+        Split latents that translations are averaged over.
+    """
+    with torch.no_grad():
+        shared, none = pixels.encode(torch.as_tensor(flux), SYNTHETIC)
+        left = wanted - pixels.decode_average(shared, codes).numpy()
+        features = head_features(shared, none).numpy()
+    change = torch.as_tensor(fit_head(features, left, np.ones_like(left)))
+    n_first = 1 + shared.shape[1]
+    pixels.observed_head[:n_first] += change[:n_first]
+    pixels.observed_head[n_first + codes.shape[1] :] += change[n_first:]
 
 
 class PixelRepresentation:

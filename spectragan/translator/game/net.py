@@ -54,6 +54,8 @@ class TranslatorSettings:
         What remains of the averaged weights after one step.
     device : torch.device
     verbose : int
+    keeps_start : bool
+        Whether the identity term counts changes from the start, and not from synthetic spectra.
         0 shows no progress bar.
     pixel_map : tuple of (tensor of shape (n_pixels, n_values) or None, tensor of shape (n_pixels,))
         What turns rows into flux, see `identity_loss`.
@@ -71,6 +73,7 @@ class TranslatorSettings:
     ema_decay: float
     device: torch.device
     verbose: int = 0
+    keeps_start: bool = False
     pixel_map: tuple[torch.Tensor | None, torch.Tensor] = field(
         default_factory=lambda: (None, torch.zeros(()))
     )
@@ -323,7 +326,9 @@ class TranslatorNet(NeuralNet):
             "cycle": spectrum_loss(maps.sos, synthetic) + spectrum_loss(maps.oso, observed),
             "latent": latent_loss(maps),
             "identity": identity_loss(
-                maps.so - synthetic["x"], settings.pixel_map, settings.identity_scale
+                maps.so - synthetic["start" if settings.keeps_start else "x"],
+                settings.pixel_map,
+                settings.identity_scale,
             ),
         }
         if playing:

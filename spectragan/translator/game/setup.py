@@ -31,6 +31,9 @@ from spectragan.translator.game.net import (
     TranslatorSettings,
     make_translator_net,
 )
+from spectragan.translator.matching.mismatch import Match
+from spectragan.translator.matching.offset import likely_pairs
+from spectragan.translator.matching.pseudo_map import PseudoMap, fit_pseudo_map
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.networks.conv import AdaptedConvTranslator, ConvCritic, ConvTranslator
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
@@ -171,6 +174,8 @@ class Game:
     module : TranslatorNetwork
     critic : CriticNetwork
     settings : TranslatorSettings
+    pseudo_map : PseudoMap or None
+        The translation that the game starts from, where it is not the linear one.
     earlier : Earlier or None
     """
 
@@ -180,6 +185,7 @@ class Game:
     module: nn.Module
     critic: nn.Module
     settings: TranslatorSettings
+    pseudo_map: PseudoMap | None = None
     earlier: Earlier | None = None
 
     def threads(self) -> AbstractContextManager[None]:
@@ -253,6 +259,7 @@ def build_game(
     device: torch.device,
     rng: np.random.RandomState,
     *,
+    found: Match | None = None,
     earlier: Earlier | None = None,
 ) -> Game:
     """Set up everything a translator is trained with.
@@ -265,6 +272,9 @@ def build_game(
         Those of `spectragan.CycleGANTranslator`.
     device : torch.device
     rng : RandomState
+    found : Match, default=None
+        Where the spectra lie: subspace networks start from what that gives in closed form, if it
+        is to be trusted.
     earlier : Earlier, default=None
         Its subspace and networks are used again.
 
@@ -289,7 +299,15 @@ def build_game(
         noise_free_covariance(*projected[OBSERVED], observed.known),
     )
     start = _align(subspace, covariances, START_LATENTS, START_SPLIT)
-    rows[SYNTHETIC]["start"] = representation.start(rows[SYNTHETIC]["x"], start.translation)
+    pseudo_map = None
+    if found is not None and isinstance(representation, SubspaceRepresentation):
+        pseudo_map = trusted_map(found, observed, subspace)
+    translated = (
+        partial(_linearly, representation, start.translation)
+        if pseudo_map is None
+        else partial(_by_pairs, representation, pseudo_map)
+    )
+    rows[SYNTHETIC]["start"] = translated(synthetic, rows[SYNTHETIC]["x"])
     if earlier is not None:
         module, critic = deepcopy(earlier.net.module_), deepcopy(earlier.net.critic_)
     elif isinstance(representation, SubspaceRepresentation):
@@ -305,12 +323,20 @@ def build_game(
     return Game(
         subspace,
         representation,
-        DomainRows(rows[0], rows[1], _draw(whole, representation, start.translation)),
+        DomainRows(rows[0], rows[1], _draw(whole, representation, translated)),
         module,
         critic,
-        _settings(representation, rows, parameters, device),
+        _settings(representation, rows, parameters, device, keeps_start=pseudo_map is not None),
+        pseudo_map,
         earlier,
     )
+
+
+def trusted_map(found: Match, observed: DomainData, subspace: Subspace) -> PseudoMap | None:
+    """Return what pseudo-pairs give in closed form, or None if a gap this dense hides them."""
+    if not found.placed.pairs.is_sparse:
+        return None
+    return fit_pseudo_map(likely_pairs(found.placed), observed, subspace)
 
 
 def _subspace(
@@ -330,10 +356,23 @@ def _subspace(
     )
 
 
+def _linearly(
+    representation: Any, translation: np.ndarray, data: DomainData, x: torch.Tensor
+) -> torch.Tensor:
+    return representation.start(x, translation)
+
+
+def _by_pairs(
+    representation: SubspaceRepresentation, pseudo_map: PseudoMap, data: DomainData, x: torch.Tensor
+) -> torch.Tensor:
+    flux = representation.fill(data, SYNTHETIC)
+    return representation.observed_rows(pseudo_map.translate(flux))
+
+
 def _draw(
     domains: tuple[Domain, Domain],
     representation: SubspaceRepresentation | PixelRepresentation,
-    translation: np.ndarray,
+    translated: Callable[[DomainData, torch.Tensor], torch.Tensor],
 ) -> dict[str, Callable[[int], Any]]:
     """Return what reads the rows of an epoch, of domains that aren't in memory."""
     names = ("synthetic", "observed")
@@ -343,7 +382,7 @@ def _draw(
             data=data,
             domain=d,
             representation=representation,
-            translation=translation if d == SYNTHETIC else None,
+            start=translated if d == SYNTHETIC else None,
         )
         for d, data in enumerate(domains)
         if isinstance(data, StoredDomain)
@@ -419,6 +458,8 @@ def _settings(
     rows: Sequence[dict],
     parameters: dict[str, Any],
     device: torch.device,
+    *,
+    keeps_start: bool,
 ) -> TranslatorSettings:
     largest = max(len(part["x"]) for part in rows)
     batch_size = min(parameters["batch_size"], largest)
@@ -429,7 +470,12 @@ def _settings(
         game=adversarial_loss(parameters["adversarial"]),
         penalty=parameters["penalty"],
         identity_scale=_identity_scale(rows[SYNTHETIC], pixel_map, representation.subspace),
-        pixel_map=(None if matrix is None else matrix.to(device), shift.to(device)),
+        # Both are observed spectra where changes are counted from the start.
+        pixel_map=(
+            None if matrix is None else matrix.to(device),
+            (torch.zeros_like(shift) if keeps_start else shift).to(device),
+        ),
+        keeps_start=keeps_start,
         warmup_epochs=min(parameters["warmup_epochs"], parameters["max_epochs"]),
         max_epochs=parameters["max_epochs"],
         batch_size=batch_size,

@@ -73,6 +73,10 @@ class PseudoMap:
         start = np.zeros((len(flux), self.n_latents))
         return fit_latents(seen, np.zeros((1, flux.shape[1])), flux, weights, start)
 
+    def translate(self, flux: np.ndarray) -> np.ndarray:
+        """Return synthetic spectra as observed ones, shape (n, n_pixels)."""
+        return flux + self.added(self.encode(flux))
+
     def added(self, latents: np.ndarray) -> np.ndarray:
         """Return what observed spectra with these latents have more, shape (n, n_pixels)."""
         return self._powers(np.clip(latents, *self.limits)) @ self.change

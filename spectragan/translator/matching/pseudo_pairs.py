@@ -34,6 +34,9 @@ PRIOR_ANCHORS = 3.0  # that the prior is worth where the scatter of the anchors 
 # errors of the mean latents were no larger where a gap was common to all lines.
 MODEL_ERROR = 0.02
 FIRST_ORDER = 0.06  # of a common change: how far off its size may be
+# Error of a typical latent, in standard deviations, beyond which counterparts aren't trusted: 0.02
+# to 0.05 where gaps are sparse, 0.3 between real stars and their models.
+SPARSE = 0.1
 FLOOR = 1e-9  # of covariances, relative to their mean
 TINY = np.finfo(float).tiny
 
@@ -87,6 +90,11 @@ class PseudoPairs:
     def error(self) -> np.ndarray:
         """How far all latents together may be off, shape (n_latents,)."""
         return np.sqrt(np.diag(self.mean_covariance))
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether so few pixels have a gap of their own that it can't hide where stars are."""
+        return float(np.median(self.error)) <= SPARSE
 
     def place(self, flux: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return the latents of observed spectra, those of their synthetic counterparts.
