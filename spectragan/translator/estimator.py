@@ -79,7 +79,8 @@ class CycleGANTranslator(BaseTranslator):
     n_codes : int, default=32
         Split codes of observed spectra that `transform` averages over.
     max_epochs : int, default=None
-        Epochs in all. None takes 16 for "conv", else 40.
+        Epochs in all. None takes 16 for "conv", else 40; 10 where training starts from
+        pseudo-pairs and `warmup_epochs` is None, too.
     warmup_epochs : int, default=None
         Of them, those before the critics play. None takes a quarter, all of them leave the
         critics out.
@@ -130,6 +131,8 @@ class CycleGANTranslator(BaseTranslator):
     offset_covariance_ : ndarray of shape (n_shared, n_shared) or None
         How far the mean observed star may lie from where it was put, in shared latents: an error
         that all translated spectra have in common. None unless `network` is "subspace".
+    starts_from_pairs_ : bool
+        Whether training started from, and kept, the translation of pseudo-pairs.
     health_ : TrainingHealth
         What went wrong in the game, if anything, and how often it went back to a good state.
     n_shared_, n_split_ : int
@@ -141,7 +144,7 @@ class CycleGANTranslator(BaseTranslator):
 
     See Also
     --------
-    MeanShiftTranslator, LinearTranslator : The baselines.
+    MeanShiftTranslator, LinearTranslator, PseudoPairTranslator : The baselines.
     ObservedEmulator : Labels to observed spectra.
     spectragan.cycle_scores : Scores on pairs.
 
@@ -158,6 +161,12 @@ class CycleGANTranslator(BaseTranslator):
     with the critics, which are shown reconstructions as real; the identity term grows linearly
     with the change of flux at a pixel, so that a few lines may change a lot. Warm-up starts from
     the rotation of the linear latents under which most pixels agree.
+
+    Where a gap is sparse, but for what all lines have in common, counterparts of observed stars
+    can be inferred (see `PseudoPairTranslator`). Then the subspace networks start from the
+    translation that these give in closed form, the identity term counts changes from there, and
+    what the shared latents translate in the end is that translation: the game has not improved on
+    it in any trial, and adds the split latents and the way back. ``starts_from_pairs_`` says so.
 
     Synthetic spectra don't have the split latents of the star they stand for: `transform`
     averages over those of observed stars, `sample` draws them.
@@ -190,6 +199,7 @@ class CycleGANTranslator(BaseTranslator):
         "_latent_shapes": "shapes s t",
         "history_": "history",
         "health_?": "TrainingHealth",
+        "starts_from_pairs_?": "flag",
         "mismatch_?": "LabelMismatch?",
         "offset_covariance_?": "array? s s",
     }
@@ -360,6 +370,7 @@ class CycleGANTranslator(BaseTranslator):
             parameters = self.get_params(deep=False)
             game = build_game(domains, parameters, device, rng, found=found, earlier=earlier)
             self.subspace_, self._representation = game.subspace, game.representation
+            self.starts_from_pairs_ = game.pseudo_map is not None
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             donors = parts[OBSERVED][rows]
             net = game.make_net(self._callbacks(pairs, domains, donors, game.pseudo_map))
@@ -429,7 +440,7 @@ class CycleGANTranslator(BaseTranslator):
         self._latent_shapes = tuple(shared.shape[1:]), tuple(split.shape[1:])
         self.n_shared_, self.n_split_ = (int(np.prod(shape)) for shape in self._latent_shapes)
         self.split_codes_ = self.encode(donors, OBSERVED).split
-        if kept is not None:
+        if kept is not None and isinstance(self.network_, SubspacePixels):
             some = domains[SYNTHETIC].sample(np.random.RandomState(0))
             flux = self._representation.fill(some, SYNTHETIC)
             keep_translation(self.network_, flux, kept.translate(flux), self._codes())

@@ -4,7 +4,7 @@ At the end: does what latents say fit into the subspace? If not, more components
 """
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -21,6 +21,7 @@ N_FOLDS = 5
 # Ridge per star, relative to the mean square of a feature; the last one switches the head off.
 PENALTIES = (1e-3, 1e-2, 1e-1, 1.0, 10.0, 1e6)
 CHUNK_PIXELS = 1024
+PENALTY_PIXELS = 1000  # over which held-out errors are summed
 
 
 def fit_head(features: np.ndarray, residual: np.ndarray, weights: np.ndarray) -> np.ndarray:
@@ -43,8 +44,8 @@ def fit_head(features: np.ndarray, residual: np.ndarray, weights: np.ndarray) ->
 
     Notes
     -----
-    The penalty is one for all pixels, chosen by cross-fitting over spectra: so noise in a small
-    set can't become structure in the translated spectra.
+    The penalty is one for all pixels, chosen by cross-fitting over spectra at some of them: so
+    noise in a small set can't become structure in the translated spectra.
 
     Examples
     --------
@@ -58,11 +59,13 @@ def fit_head(features: np.ndarray, residual: np.ndarray, weights: np.ndarray) ->
     if len(features) < 2 * N_FOLDS:
         return np.zeros((features.shape[1], residual.shape[1]))
     folds = np.arange(len(features)) % N_FOLDS
+    some = slice(None, None, -(-residual.shape[1] // PENALTY_PIXELS))
+    parts = [
+        _fold_sums(features, residual[:, some], weights[:, some], folds == k)
+        for k in range(N_FOLDS)
+    ]
+    penalty = PENALTIES[int(_held_out_errors(parts).argmin())]
     blocks = [slice(i, i + CHUNK_PIXELS) for i in range(0, residual.shape[1], CHUNK_PIXELS)]
-    errors = np.zeros(len(PENALTIES))
-    for block in blocks:
-        errors += _held_out_errors(features, residual[:, block], weights[:, block], folds)
-    penalty = PENALTIES[int(errors.argmin())]
     return np.hstack(
         [_solve(*_normal(features, residual[:, b], weights[:, b]), penalty) for b in blocks]
     )
@@ -79,7 +82,7 @@ def fit_head_to_blocks(blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray
     Returns
     -------
     head : ndarray of shape (n_features, n_pixels)
-        The same but for rounding: held-out errors are expanded into sums over spectra.
+        The same but for the pixels that choose the penalty: all of them.
     """
     parts, first = None, 0
     for features, residual, weights in blocks:
@@ -96,7 +99,7 @@ def fit_head_to_blocks(blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray
     n_pixels = len(parts[0][0])
     pixels = [slice(i, i + CHUNK_PIXELS) for i in range(0, n_pixels, CHUNK_PIXELS)]
     chunks = [[[array[block] for array in sums] for sums in parts] for block in pixels]
-    errors = np.sum([_expanded_errors(chunk) for chunk in chunks], axis=0)
+    errors = np.sum([_held_out_errors(chunk) for chunk in chunks], axis=0)
     penalty = PENALTIES[int(errors.argmin())]
     totals = ([np.sum(column, axis=0) for column in zip(*chunk, strict=True)] for chunk in chunks)
     return np.hstack([_solve(gram, moment, penalty) for gram, moment, _ in totals])
@@ -111,7 +114,7 @@ def _fold_sums(
     return gram, moment, (weights * residual**2).sum(axis=0)
 
 
-def _expanded_errors(parts: list[list[np.ndarray]]) -> np.ndarray:
+def _held_out_errors(parts: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
     """Return the held-out errors of every penalty, from the sums of every fold."""
     total = [sum(column) for column in zip(*parts, strict=True)]
     errors = np.zeros(len(PENALTIES))
@@ -120,24 +123,6 @@ def _expanded_errors(parts: list[list[np.ndarray]]) -> np.ndarray:
             head = _solve(total[0] - gram, total[1] - moment, penalty).T
             explained = ((gram @ head[..., None])[..., 0] - 2 * moment) * head
             errors[i] += square.sum() + explained.sum()
-    return errors
-
-
-def _held_out_errors(
-    features: np.ndarray, residual: np.ndarray, weights: np.ndarray, folds: np.ndarray
-) -> np.ndarray:
-    parts = [
-        _normal(features[folds == k], residual[folds == k], weights[folds == k])
-        for k in range(N_FOLDS)
-    ]
-    total = [sum(column) for column in zip(*parts, strict=True)]
-    errors = np.zeros(len(PENALTIES))
-    for k, (gram, moment) in enumerate(parts):
-        rest = total[0] - gram, total[1] - moment
-        for i, penalty in enumerate(PENALTIES):
-            predicted = features[folds == k] @ _solve(*rest, penalty)
-            error = (predicted - residual[folds == k]) ** 2
-            errors[i] += (weights[folds == k] * error).sum()
     return errors
 
 

@@ -4,8 +4,8 @@ In reading order:
 
 - `maps`: the four maps and the translator's loss, as in the paper's equations.
 - `losses`: distances, adversarial losses and the penalty: pure functions.
-- `players`: translator and critics with their optimizers.
-- `net`: the skorch net, which orders the steps.
+- `net`: the skorch net: both players' steps, in their order.
 - `health`: what may go wrong, and the way back to a good epoch.
+- `start`: what networks start from.
 - `setup`: data, networks and start of a game, from an estimator's parameters.
 """

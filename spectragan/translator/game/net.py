@@ -12,6 +12,7 @@ from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
 
+from spectragan.training.adam import Adam
 from spectragan.training.devices import to_device
 from spectragan.training.progress import EpochProgress
 from spectragan.training.rows import DomainBatches
@@ -245,8 +246,7 @@ class TranslatorNet(NeuralNet):
 
     def initialize_optimizer(self, *args, **kwargs) -> "TranslatorNet":
         """Give translator and critic an optimizer each; skorch calls this."""
-        # All weights at once: the same numbers as one by one, in fewer calls.
-        adam = partial(torch.optim.Adam, lr=self.settings.learning_rate, foreach=True)
+        adam = partial(Adam, lr=self.settings.learning_rate)
         self.optimizer_ = adam(self.module_.parameters(), betas=TRANSLATOR_BETAS)
         self.critic_optimizer_ = adam(self.critic_.parameters(), betas=CRITIC_BETAS)
         self.n_steps_ = 0

@@ -81,10 +81,7 @@ def settle_offset(
     measured = _in_latents(latents, found)
     if found.mismatch.is_significant and not found.mismatch.matched:
         return settled, measured.covariance
-    # The game ends with an error of the order of chance: its critics take that for a gap.
-    chance = _chance(latents)
-    combined = _weighted_mean(measured, Offset(game, chance), FLOOR * chance)
-    wanted = likely_offset(latents, combined)
+    wanted = likely_offset(latents, with_game(latents, game, measured))
     settled.move_observed(torch.as_tensor(game - wanted.mean))
     return settled, wanted.covariance
 
@@ -132,6 +129,27 @@ def likely_offset(latents: Sequence[np.ndarray], measured: Offset) -> Offset:
         + (1 - share) * real.covariance
         + share * (1 - share) * np.outer(away, away),
     )
+
+
+def with_game(latents: Sequence[np.ndarray], game: np.ndarray, measured: Offset) -> Offset:
+    """Return a measurement together with what the game ended with.
+
+    The game has an error of the order of chance, for its critics take chance for a gap.
+
+    Parameters
+    ----------
+    latents : two ndarrays of shape (n_d, n_shared)
+        Synthetic first.
+    game : ndarray of shape (n_shared,)
+        The difference of mean latents that the game ended with.
+    measured : Offset
+
+    Returns
+    -------
+    offset : Offset
+    """
+    chance = _chance(latents)
+    return _weighted_mean(measured, Offset(game, chance), FLOOR * chance)
 
 
 def likely_pairs(placed: Placed) -> Placed:

@@ -4,7 +4,7 @@ import torch
 
 from spectragan import CycleGANTranslator, LinearTranslator, MeanShiftTranslator
 from spectragan.datasets import make_mock_domains
-from spectragan.translator.game.setup import fit_affine
+from spectragan.translator.game.start import fit_affine
 
 
 @pytest.fixture(scope="module")

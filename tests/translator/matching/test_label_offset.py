@@ -9,7 +9,12 @@ import torch
 from spectragan.datasets import make_mock_domains
 from spectragan.translator.domain_data import memory_data
 from spectragan.translator.matching.mismatch import match_domains
-from spectragan.translator.matching.offset import Offset, likely_offset, settle_offset
+from spectragan.translator.matching.offset import (
+    Offset,
+    likely_offset,
+    settle_offset,
+    with_game,
+)
 from spectragan.translator.networks.subspace import SubspaceTranslator
 from spectragan.translator.representation import SubspaceRepresentation
 from spectragan.translator.subspace import fit_subspace
@@ -21,6 +26,10 @@ N = 1000
 def latents():
     rng = np.random.default_rng(0)
     return [rng.normal(size=(N, 2)) @ np.array([[1.0, 0.8], [0.0, 0.6]]) for _ in range(2)]
+
+
+def expected(latents, game, measured):
+    return likely_offset(latents, with_game(latents, game, measured))
 
 
 def network(n_components, n_shared=2):
@@ -49,33 +58,33 @@ def test_moved_latents_reconstruct_as_before():
 def test_a_measurement_as_good_as_the_game_and_chance_counts_a_third(latents):
     chance = sum(np.cov(z.T) / N for z in latents)
     offset = np.array([0.03, -0.02])
-    found = likely_offset(latents, np.zeros(2), Offset(offset, chance)).mean
+    found = expected(latents, np.zeros(2), Offset(offset, chance)).mean
     np.testing.assert_allclose(found, offset / 3, rtol=0.03)
 
 
 def test_what_is_measured_exactly_is_believed(latents):
     offset, game = np.array([0.03, 0.01]), np.array([0.05, 0.05])
-    found = likely_offset(latents, game, Offset(offset, 1e-9 * np.eye(2))).mean
+    found = expected(latents, game, Offset(offset, 1e-9 * np.eye(2))).mean
     np.testing.assert_allclose(found, offset, atol=2e-5)
 
 
 def test_where_nothing_is_known_the_game_counts_half(latents):
     game = np.array([0.03, 0.01])
-    found = likely_offset(latents, game, Offset(np.array([0.5, -0.5]), 1e6 * np.eye(2))).mean
+    found = expected(latents, game, Offset(np.array([0.5, -0.5]), 1e6 * np.eye(2))).mean
     np.testing.assert_allclose(found, game / 2, rtol=0.03)
 
 
 @pytest.mark.parametrize("error", [0.002, 1e6])
 def test_a_real_difference_is_not_taken_for_chance(latents, error):
     game = np.array([0.5, 0.4])
-    found = likely_offset(latents, game, Offset(game, error * np.eye(2))).mean
+    found = expected(latents, game, Offset(game, error * np.eye(2))).mean
     np.testing.assert_allclose(found, game, rtol=0.02)
 
 
 def test_no_jump_from_chance_to_a_real_difference(latents):
     sizes = np.linspace(0.0, 0.5, 101)
     offsets = [np.array([size, 0.0]) for size in sizes]
-    found = [likely_offset(latents, o, Offset(o, 0.01 * np.eye(2))).mean[0] for o in offsets]
+    found = [expected(latents, o, Offset(o, 0.01 * np.eye(2))).mean[0] for o in offsets]
     steps = np.diff(found)
     assert (steps > 0).all()
     assert steps.max() < 4 * np.diff(sizes)[0]
@@ -83,7 +92,7 @@ def test_no_jump_from_chance_to_a_real_difference(latents):
 
 def test_latents_that_are_all_alike_stay_finite():
     flat = [np.zeros((N, 2)), np.zeros((N, 2))]
-    found = likely_offset(flat, np.zeros(2), Offset(np.zeros(2), np.zeros((2, 2))))
+    found = expected(flat, np.zeros(2), Offset(np.zeros(2), np.zeros((2, 2))))
     assert np.isfinite(found.mean).all()
     assert np.isfinite(found.covariance).all()
 
@@ -170,7 +179,7 @@ def test_the_error_left_is_below_chance_and_grows_with_that_of_the_measurement(l
     chance = sum(np.cov(z.T) / N for z in latents)
     zero, left = np.zeros(2), []
     for error in (1e-6, 0.002, 1.0):
-        offset = likely_offset(latents, zero, Offset(zero, error * np.eye(2)))
+        offset = expected(latents, zero, Offset(zero, error * np.eye(2)))
         left.append(np.diag(offset.covariance))
     assert (left[0] < 1e-5).all()
     assert (left[0] < left[1]).all()

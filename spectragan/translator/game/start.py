@@ -1,0 +1,171 @@
+"""What networks start from: linear least squares, or pseudo-pairs in closed form."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from spectragan.translator.domain_data import DomainData
+from spectragan.translator.matching.mismatch import Match
+from spectragan.translator.matching.offset import likely_pairs
+from spectragan.translator.matching.pseudo_map import PseudoMap, fit_pseudo_map
+from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
+from spectragan.translator.networks.conv import AdaptedConvTranslator
+from spectragan.translator.representation import (
+    PixelRepresentation,
+    SubspaceRepresentation,
+    as_tensor,
+)
+from spectragan.translator.subspace import Alignment
+
+MAX_ROWS = 4000  # noisy spectra that the head is fitted on
+TEST_EVERY = 4  # spectrum chooses the ridge
+RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # in units of a latent's mean square
+SMALLEST_SQUARE = 1e-12  # latents that never vary
+CHUNK = 500  # spectra encoded at a time
+
+
+@dataclass(frozen=True)
+class Start:
+    """The translation that training starts from.
+
+    Attributes
+    ----------
+    representation : SubspaceRepresentation or PixelRepresentation
+    translation : ndarray of shape (n_components, n_components)
+        Of coefficients.
+    pseudo_map : PseudoMap or None
+        Takes its place where it is to be trusted.
+    """
+
+    representation: Any
+    translation: np.ndarray
+    pseudo_map: PseudoMap | None = None
+
+    def __call__(self, data: DomainData, x: torch.Tensor) -> torch.Tensor:
+        """Return synthetic rows translated.
+
+        Parameters
+        ----------
+        data : DomainData
+            The spectra.
+        x : tensor of shape (n_spectra, n_values)
+            Their rows.
+
+        Returns
+        -------
+        translated : tensor of shape (n_spectra, n_values)
+        """
+        if self.pseudo_map is None:
+            return self.representation.start(x, self.translation)
+        flux = self.representation.fill(data, SYNTHETIC)
+        return self.representation.observed_rows(self.pseudo_map.translate(flux))
+
+
+def find_start(
+    representation: SubspaceRepresentation | PixelRepresentation,
+    linear: Alignment,
+    found: Match | None,
+    observed: DomainData,
+) -> Start:
+    """Return what to start from: pseudo-pairs where the gap is too sparse to hide where stars are.
+
+    Parameters
+    ----------
+    representation : SubspaceRepresentation or PixelRepresentation
+        Networks on pixels start linearly.
+    linear : Alignment
+    found : Match or None
+        Where the spectra lie, if there are enough to tell.
+    observed : DomainData
+
+    Returns
+    -------
+    start : Start
+    """
+    pseudo_map = None
+    if (
+        isinstance(representation, SubspaceRepresentation)
+        and found
+        and found.placed.pairs.is_sparse
+    ):
+        pseudo_map = fit_pseudo_map(likely_pairs(found.placed), observed, representation.subspace)
+    return Start(representation, linear.translation, pseudo_map)
+
+
+@torch.no_grad()
+def start_linearly(
+    network: AdaptedConvTranslator,
+    alignment: Alignment,
+    rows: tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]],
+) -> None:
+    """Set adapters and head such that `network` reconstructs, and translates linearly.
+
+    Parameters
+    ----------
+    network : AdaptedConvTranslator
+        Changed in place.
+    alignment : Alignment
+        The linear translation of coefficients.
+    rows : two dicts
+        Rows of both domains with ``x``, and ``noise`` of the observed ones.
+
+    Notes
+    -----
+    The latents of a convolutional encoder with random weights already determine the spectrum;
+    to find how is linear least squares for the head, but thousands of steps for generators. The
+    adapters turn observed spectra into synthetic ones at the entrance, and back at the exit.
+    """
+    shared = alignment.generators[1][:, : len(alignment.encoders[0])]
+    change = alignment.generators[0] - shared
+    entrance: Any = network.input_adapters[OBSERVED]
+    exit_: Any = network.output_adapters[OBSERVED]
+    entrance.change.copy_(as_tensor(change @ alignment.encoders[1]))
+    exit_.change.copy_(as_tensor(-change @ alignment.encoders[0]))
+
+    x, noise = rows[SYNTHETIC]["x"], rows[OBSERVED]["noise"]
+    few = torch.randint(len(x), (MAX_ROWS,))
+    donors = torch.randint(len(noise), (MAX_ROWS,))
+    noisy = x[few] + noise[donors] * torch.randn(len(few), x.shape[1])
+    latents = torch.cat([network.encode(p, SYNTHETIC)[0].flatten(1) for p in noisy.split(CHUNK)])
+    deviation = (x[few] - network.centre[SYNTHETIC]) / network.scale[SYNTHETIC]
+    test = few % TEST_EVERY == 0
+    network.latent_head.set(*fit_affine(latents, deviation, test))
+
+
+def fit_affine(
+    inputs: torch.Tensor, outputs: torch.Tensor, test: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Fit a ridge regression whose penalty predicts the test rows best.
+
+    Parameters
+    ----------
+    inputs : tensor of shape (n_rows, n_inputs)
+    outputs : tensor of shape (n_rows, n_outputs)
+    test : tensor of bool of shape (n_rows,)
+        The rows that choose the penalty.
+
+    Returns
+    -------
+    weight : tensor of shape (n_outputs, n_inputs)
+    bias : tensor of shape (n_outputs,)
+
+    Examples
+    --------
+    >>> import torch
+    >>> from spectragan.translator.game.start import fit_affine
+    >>> inputs = torch.arange(40.0)[:, None]
+    >>> weight, bias = fit_affine(inputs, 3 * inputs + 2, torch.arange(40) % 4 == 0)
+    >>> weight.round(decimals=2), bias.round(decimals=2)
+    (tensor([[3.]]), tensor([2.]))
+    """
+    centre, mean = inputs[~test].double().mean(0), outputs[~test].double().mean(0)
+    a, b = inputs.double() - centre, outputs.double() - mean
+    gram, cross = a[~test].T @ a[~test], a[~test].T @ b[~test]
+    size = gram.diagonal().mean().clamp_min(SMALLEST_SQUARE)
+    eye = torch.eye(len(gram), dtype=gram.dtype)
+    solutions = [torch.linalg.solve(gram + ridge * size * eye, cross) for ridge in RIDGES]
+    errors = [(a[test] @ solution - b[test]).square().mean() for solution in solutions]
+    best = solutions[int(torch.stack(errors).argmin())]
+    return best.T.float(), (mean - centre @ best).float()
