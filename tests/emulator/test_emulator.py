@@ -44,6 +44,8 @@ def fitted(stars):
     return emulator().fit(stars[0][:120], stars[1][:120])
 
 
+# One check gives stars no weight, and predicts their spectra: these may lie outside.
+@pytest.mark.filterwarnings("ignore::spectragan.LabelExtrapolationWarning")
 @parametrize_with_checks([SpectrumEmulator(verbose=0)])
 def test_emulator_is_a_scikit_learn_estimator(estimator, check):
     check(estimator)
@@ -80,11 +82,11 @@ def test_network_learns_from_the_stars_beyond_the_centers():
     inside = from_the_middle(bunch.labels)
     train, test = inside[50:], inside[:50]
     errors = []
-    for max_epochs in (0, 60):
+    for max_epochs in (0, 300):
         found = emulator(n_centers=10, hidden=(64, 64), max_epochs=max_epochs, batch_size=64)
         found.fit(bunch.labels[train], flux[train])
         errors.append(np.sqrt(np.mean((found.predict(bunch.labels[test]) - flux[test]) ** 2)))
-    assert errors[1] < 0.9 * errors[0]
+    assert errors[1] < 0.5 * errors[0]
     assert len(found.net_.history) > 0
 
 

@@ -141,7 +141,8 @@ def test_any_emulator_will_do(emulator, stars, named):
     expected, std = ParameterFitter(emulator).predict(stars[:20], return_std=True)
     found, errors = ParameterFitter(Plain()).predict(stars[:20], return_std=True)
     assert (np.abs(found - expected) < 1e-3 * std).all()
-    np.testing.assert_allclose(errors, std, rtol=1e-4)
+    # Curvature is taken where each fit ended, and these places agree as well as said above.
+    np.testing.assert_allclose(errors, std, rtol=1e-3)
 
 
 def test_frozen_and_pickled_fitters_predict_the_same(emulator, stars):
