@@ -43,6 +43,9 @@ MOST_MEASURED = 400  # stars whose noise is measured: correlations to a thousand
 MOST_CHECKED = 32  # stars whose residuals are looked at: enough to tell what is true of most
 SPLIT_RANGE = 6.0  # standard deviations of the observed stars' split latents
 
+# Fitters in files of earlier versions lack these.
+ADDED = {"chunks": None, "noise_correlation": "auto"}
+
 
 class FitterMachine:
     """Everything a fit needs, built once from fitted estimators.
@@ -66,7 +69,7 @@ class FitterMachine:
 
     @plain_torch()
     def __init__(self, emulator: Any, parameters: Mapping[str, Any]) -> None:
-        self.emulator, self.parameters = emulator, dict(parameters)
+        self.emulator, self.parameters = emulator, (parameters := {**ADDED, **parameters})
         nuisances = check_nuisances(parameters["nuisances"])
         shifts = tuple(name for name in SHIFTS if name in nuisances)
         self.model = model = build_model(emulator, thaw(parameters["translator"]))
