@@ -30,7 +30,7 @@ ELSEWHERE = {
     *("emulator", "translator", "nuisances", "bounds", "priors", "owners"),
     *("resolution", "fwhm", "initial_resolution", "initial_fwhm", "v_sin_i", "lsf"),
     *("chunks", "continuum_pixels", "like", "wavelength", "ranges", "half_width"),
-    *("velocity", "template", "max_velocity"),
+    *("velocity", "template", "max_velocity", "noise_correlation"),
 }
 STRANGE = [
     None,
