@@ -146,6 +146,7 @@ def _outside_hull(labels: np.ndarray, machine: FitterMachine) -> np.ndarray:
 ROWS = 512  # parameters evaluated at a time
 
 
+@plain_torch()
 def log_probability(
     machine: FitterMachine,
     theta: Any,
