@@ -112,7 +112,7 @@ def likely_offset(latents: Sequence[np.ndarray], measured: Offset) -> Offset:
     >>> latents = [np.random.default_rng(d).normal(size=(1000, 1)) for d in (0, 1)]
     >>> vague = Offset(np.array([0.2]), np.array([[0.2**2]]))
     >>> likely_offset(latents, vague).mean.round(2)
-    array([0.06])
+    array([0.07])
     >>> likely_offset(latents, vague._replace(covariance=np.array([[0.02**2]]))).mean.round(2)
     array([0.2])
     """
