@@ -26,6 +26,7 @@ from spectragan import (
     CycleGANTranslator,
     LinearTranslator,
     MeanShiftTranslator,
+    PseudoPairTranslator,
 )
 from spectragan.datasets import load_miles, make_mock_domains, make_synthetic_spectra
 
@@ -41,6 +42,7 @@ def translators(seed: int) -> dict:
     return {
         "mean shift": MeanShiftTranslator(),
         "linear": LinearTranslator(),
+        "pseudo-pairs": PseudoPairTranslator(),
         "CycleGAN": CycleGANTranslator(random_state=seed, verbose=0),
     }
 

@@ -11,6 +11,7 @@ from scipy.stats import median_abs_deviation
 from spectragan.label_checks import as_columns, hide_codes, order_of, without_errors
 from spectragan.labels import LabelArray, column_units, named_columns
 from spectragan.spectra.checks import is_masked
+from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import draw_seed, make_rng
 from spectragan.spectra.summary import SummaryMixin
 
@@ -248,6 +249,8 @@ def compare_labels(
 
     Raises
     ------
+    TypeError
+        If spectra are given in place of labels.
     ValueError
         If rows or columns don't fit together, a named label is missing, units do not convert, an
         error is negative, or no star has both values of any label.
@@ -289,6 +292,12 @@ def compare_labels(
     >>> bool(low < 30 < high)
     True
     """
+    for name, part in (("fitted", fitted), ("catalogue", catalogue), ("std", std)):
+        if part is not None and kind_of(part) != "array":
+            raise TypeError(
+                f"`{name}` must hold labels, as an array or a table; got {type(part).__name__}, "
+                "which holds spectra; give the labels that were fitted to them."
+            )
     fitted, catalogue, std = (as_columns(labels) for labels in (fitted, catalogue, std))
     names = choose_names(fitted, catalogue, label_names)
     units = column_units(catalogue) | column_units(fitted)

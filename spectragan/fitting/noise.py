@@ -40,9 +40,12 @@ def check_correlation(given: Any) -> np.ndarray:
     """
     if given is None or (isinstance(given, str) and given == "auto"):
         return np.zeros(0)
+    elements = np.asarray(given, dtype=object).ravel()
     try:
         values = np.asarray(given, dtype=float)
     except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if any(isinstance(value, bool | np.bool_ | bytes | str) for value in elements):
         values = np.array(np.nan)
     if values.ndim == 0 and values > 0 and np.isfinite(values):
         distance = np.arange(1, 1 + int(np.ceil(WIDTHS * values)))

@@ -66,17 +66,19 @@ def gather(
     lines : MissingLines
     """
     names, plain = tuple(emulator.label_names_), slopes[0]
-    n_labels, n_groups = stars.n_labels, len(owners.groups)
+    n_labels = stars.n_labels
     change, error = _per_label(plain, feature_matrix(n_labels, owners), stars.population.spread)
     height, signs = _heights(slopes[1], owners, names)
     significance = np.full(change.shape, np.nan)
     for column, group in enumerate(owners.groups):
         significance[:, group] = height[:, [column]]
+    groups = [[names[i] for i in group] for group in owners.groups]
     first = [group[0] for group in owners.groups]
-    columns = np.arange(plain.values.shape[1])[plain.values.shape[1] - n_groups :]
+    n_columns = plain.values.shape[1]
+    columns = np.arange(n_columns - len(groups), n_columns)
     table = make_line_table(
-        find_peaks(height, stars.sigma, fdr, signs) if n_groups else [],
-        [[names[i] for i in group] for group in owners.groups],
+        find_peaks(height, stars.sigma, fdr, signs) if groups else [],
+        groups,
         height,
         slopes[1].values[:, columns],
         change[:, first],

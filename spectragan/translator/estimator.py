@@ -33,6 +33,7 @@ from spectragan.translator.representation import keep_translation, warn_of_trunc
 from spectragan.translator.scores import cycle_scores
 
 PREDICT_ROWS = 1024
+KEPT_ROWS = 4000  # synthetic spectra, without noise, that say how all are to be translated
 
 
 class CycleGANTranslator(BaseTranslator):
@@ -441,7 +442,8 @@ class CycleGANTranslator(BaseTranslator):
         self.n_shared_, self.n_split_ = (int(np.prod(shape)) for shape in self._latent_shapes)
         self.split_codes_ = self.encode(donors, OBSERVED).split
         if kept is not None and isinstance(self.network_, SubspacePixels):
-            some = domains[SYNTHETIC].sample(np.random.RandomState(0))
+            synthetic = domains[SYNTHETIC]
+            some = synthetic.take(slice(None, None, -(-len(synthetic) // KEPT_ROWS)))
             flux = self._representation.fill(some, SYNTHETIC)
             keep_translation(self.network_, flux, kept.translate(flux), self._codes())
 

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from spectragan.spectra import Spectra
+from spectragan.spectra.domains import check_domain_order
 from spectragan.spectra.inputs import check_latents, check_set, check_translator, make_rng
 from spectragan.spectra.lazy import has_good_pixel
 from spectragan.spectra.summary import SummaryMixin
@@ -115,6 +116,11 @@ def cycle_scores(
     ValueError
         If there are fewer than 2 pairs, the numbers of rows differ, or a latent is not finite.
 
+    Warns
+    -----
+    SwappedDomainsWarning
+        If the noise words say that the domains changed places.
+
     See Also
     --------
     spectragan.diagnostics.gap_scores : Needs no pairs.
@@ -162,6 +168,7 @@ def cycle_scores(
             "`X_synthetic` and `X_observed` must be pairs, row by row; got "
             f"{len(synthetic)} and {len(observed)} rows; give the same stars in both."
         )
+    check_domain_order(synthetic, observed)
     seen = has_good_pixel(synthetic) & has_good_pixel(observed)
     if not seen.all():
         synthetic, observed = (

@@ -224,10 +224,8 @@ def build_game(
     if earlier is not None:
         module, critic = deepcopy(earlier.net.module_), deepcopy(earlier.net.critic_)
     elif isinstance(representation, SubspaceRepresentation):
-        n_shared = parameters["n_shared"] or _count_shared(subspace, projected[SYNTHETIC][0])
-        n_split = N_SPLIT if parameters["n_split"] is None else parameters["n_split"]
-        aligned = _align(subspace, covariances, n_shared, n_split)
-        module, critic = _subspace_networks(representation, aligned, parameters["hidden"])
+        coefficients = projected[SYNTHETIC][0]
+        module, critic = _subspace_networks(representation, covariances, coefficients, parameters)
     else:
         module, critic = _pixel_networks(representation, parameters)
         if parameters["network"] == "conv":
@@ -307,9 +305,16 @@ def _align(
 
 
 def _subspace_networks(
-    representation: SubspaceRepresentation, alignment: Alignment, hidden: Sequence[int]
+    representation: SubspaceRepresentation,
+    covariances: tuple[np.ndarray, np.ndarray],
+    coefficients: np.ndarray,
+    parameters: dict[str, Any],
 ) -> tuple[nn.Module, nn.Module]:
     """Return both players, the translator at its linear start."""
+    subspace, hidden = representation.subspace, parameters["hidden"]
+    n_shared = parameters["n_shared"] or _count_shared(subspace, coefficients)
+    n_split = N_SPLIT if parameters["n_split"] is None else parameters["n_split"]
+    alignment = _align(subspace, covariances, n_shared, n_split)
     sizes = representation.size, len(alignment.encoders[0]), len(alignment.split_encoder)
     translator = SubspaceTranslator(*sizes, hidden)
     scale = representation.scale

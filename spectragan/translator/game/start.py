@@ -23,7 +23,7 @@ MAX_ROWS = 4000  # noisy spectra that the head is fitted on
 TEST_EVERY = 4  # spectrum chooses the ridge
 RIDGES = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)  # in units of a latent's mean square
 SMALLEST_SQUARE = 1e-12  # latents that never vary
-CHUNK = 500  # spectra encoded at a time
+CHUNK = 500  # spectra encoded, or translated, at a time
 
 
 @dataclass(frozen=True)
@@ -59,8 +59,11 @@ class Start:
         """
         if self.pseudo_map is None:
             return self.representation.start(x, self.translation)
-        flux = self.representation.fill(data, SYNTHETIC)
-        return self.representation.observed_rows(self.pseudo_map.translate(flux))
+        # In parts: as pixels, and in double precision, rows take far more memory.
+        parts = (data.take(slice(i, i + CHUNK)) for i in range(0, len(data), CHUNK))
+        filled = (self.representation.fill(part, SYNTHETIC) for part in parts)
+        translated = (self.pseudo_map.translate(flux) for flux in filled)
+        return torch.cat([self.representation.observed_rows(flux) for flux in translated])
 
 
 def find_start(

@@ -12,6 +12,7 @@ from spectragan.translator.matching.pseudo_pairs import fit_latents, scaled_weig
 from spectragan.translator.representation import fit_head
 from spectragan.translator.subspace import Subspace
 
+MAX_ROWS = 4000  # observed spectra that the map is learned from
 FAR = 1e3  # standard deviations: limits of latents that aren't any
 ROWS_PER_TERM = 10  # of a regression on the latents: of fewer, curvature isn't asked for
 
@@ -116,6 +117,7 @@ def fit_pseudo_map(placed: Placed, observed: DomainData, subspace: Subspace) -> 
     pseudo_map : PseudoMap
     """
     pairs, basis, pixels = placed.pairs, placed.basis, placed.pixels
+    observed = observed.take(slice(None, None, -(-len(observed) // MAX_ROWS)))
     flux, good = observed.flux[:, pixels], observed.good[:, pixels]
     latents = pairs.place(flux, observed.weights[:, pixels])
     manifold, seen = pairs.manifold, pairs.seen

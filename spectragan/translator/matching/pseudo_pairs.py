@@ -82,8 +82,7 @@ class PseudoPairs:
     @property
     def mean_covariance(self) -> np.ndarray:
         """Covariance of the errors that the mean star has, shape (n_latents, n_latents)."""
-        n = len(self.shift)
-        mean = np.kron(np.eye(n), np.append(1.0, self.centre))
+        mean = _move_of(self.centre)
         return mean @ self.covariance @ mean.T
 
     @property
@@ -123,11 +122,9 @@ class PseudoPairs:
         covariance : ndarray of shape (n_latents, n_latents)
             Of the errors that the mean star has there.
         """
-        n = len(by)
-        mean = np.kron(np.eye(n), np.append(1.0, self.centre))
         before = self.mean_covariance
-        floor = (FLOOR * np.trace(before) + TINY) * np.eye(n)
-        gain = np.linalg.solve(before + floor, mean @ self.covariance).T
+        floor = (FLOOR * np.trace(before) + TINY) * np.eye(len(by))
+        gain = np.linalg.solve(before + floor, _move_of(self.centre) @ self.covariance).T
         return replace(
             self,
             shift=self.shift + (gain @ by).reshape(self.shift.shape),
@@ -170,7 +167,7 @@ class PseudoPairs:
         terms, off = _affine(latents), partners - latents
         # A single anchor has no scatter: the prior stands in for some of them.
         own = (off - np.median(off, axis=0)).T @ (off - np.median(off, axis=0))
-        mean = np.kron(np.eye(n), np.append(1.0, latents.mean(axis=0)))
+        mean = _move_of(latents.mean(axis=0))
         noise = PRIOR_ANCHORS * mean @ self.covariance @ mean.T + own
         noise = noise / (PRIOR_ANCHORS + len(off)) + TINY * np.eye(n)
         precision = np.linalg.inv(noise)
@@ -407,6 +404,11 @@ def _descend(
         if not len(rows):
             break
     return latents
+
+
+def _move_of(latents: np.ndarray) -> np.ndarray:
+    """Return the matrix that turns the elements of a shift into the move of one star."""
+    return np.kron(np.eye(len(latents)), np.append(1.0, latents))
 
 
 def _affine(latents: np.ndarray) -> np.ndarray:
