@@ -65,8 +65,7 @@ def gather(
     -------
     lines : MissingLines
     """
-    names, plain = tuple(emulator.label_names_), slopes[0]
-    n_labels = stars.n_labels
+    names, plain, n_labels = tuple(emulator.label_names_), slopes[0], stars.n_labels
     change, error = _per_label(plain, feature_matrix(n_labels, owners), stars.population.spread)
     height, signs = _heights(slopes[1], owners, names)
     significance = np.full(change.shape, np.nan)
@@ -74,8 +73,7 @@ def gather(
         significance[:, group] = height[:, [column]]
     groups = [[names[i] for i in group] for group in owners.groups]
     first = [group[0] for group in owners.groups]
-    n_columns = plain.values.shape[1]
-    columns = np.arange(n_columns - len(groups), n_columns)
+    columns = np.arange(plain.values.shape[1])[plain.values.shape[1] - len(groups) :]
     table = make_line_table(
         find_peaks(height, stars.sigma, fdr, signs) if groups else [],
         groups,
