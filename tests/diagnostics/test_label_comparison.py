@@ -9,7 +9,7 @@ from astropy.utils.masked import Masked
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from spectragan import compare_labels
+from spectragan import Spectra, compare_labels
 from spectragan.diagnostics.label_comparison import decimals, with_error
 
 NAMES = ("teff", "logg", "feh")
@@ -218,3 +218,11 @@ def test_compare_labels_says_what_is_wrong(fitted, catalogue, options, message):
     with pytest.raises(ValueError, match=message) as caught:
         compare(fitted, catalogue, **options)
     assert str(caught.value).count(";") == 2
+
+
+def test_spectra_in_place_of_labels_are_refused():
+    spectra = Spectra(np.ones((5, 3)), None, noise="exact")
+    labels = np.arange(15.0).reshape(5, 3)
+    for pair in ((spectra, labels), (labels, spectra)):
+        with pytest.raises(TypeError, match=r"must hold labels.*got Spectra"):
+            compare_labels(*pair)

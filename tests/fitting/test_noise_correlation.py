@@ -109,3 +109,9 @@ def test_impossible_noise_is_refused(given, emulator, stars):
     with pytest.raises(ValueError, match="that noise can have") as caught:
         ParameterFitter(emulator, noise_correlation=given).predict(stars[:3])
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("given", [True, b"1", "1", [True], [0.5, "0.2"]])
+def test_flags_and_words_are_no_correlations(given):
+    with pytest.raises(ValueError, match="`noise_correlation` must be"):
+        check_correlation(given)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from spectragan.diagnostics import cycle_scores
-from spectragan.exceptions import GridMismatchError
+from spectragan.exceptions import GridMismatchError, SwappedDomainsWarning
 from spectragan.translator.scores import derangement
 
 
@@ -122,3 +122,9 @@ def test_cycle_scores_rejects_what_are_no_pairs(world, translator):
 
     with pytest.raises(ValueError, match="latents `shared` must be finite; got inf"):
         cycle_scores(Broken(), synthetic, observed)
+
+
+def test_cycle_scores_tell_of_domains_that_changed_places(world, translator):
+    synthetic, observed = world[:2]
+    with pytest.warns(SwappedDomainsWarning, match="changed places"):
+        cycle_scores(translator, observed, synthetic)
