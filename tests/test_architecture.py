@@ -51,7 +51,7 @@ OUTSIDE = {
     "translator": GEAR,
     "fitting": GEAR | {"dask"},
     "lines": SCIENCE | {"astropy"},
-    "diagnostics": SCIENCE | {"astropy", "openTSNE", "matplotlib"},
+    "diagnostics": SCIENCE | {"astropy", "openTSNE", "matplotlib", "bokeh"},
     "datasets": SCIENCE | {"astropy"},
     "exceptions": set(),
     "rules": {"numpy"},
@@ -65,7 +65,7 @@ OUTSIDE = {
 RANKS = ("network", "training", "estimator")
 
 # Imported only inside the function that needs them: most users never call it.
-LATE = {"dask", "h5py", "jax", "specutils", "matplotlib", "openTSNE", "pandas"}
+LATE = {"bokeh", "dask", "h5py", "jax", "specutils", "matplotlib", "openTSNE", "pandas"}
 
 MAX_CODE_LINES = 300  # of a file; docstrings, comments and blank lines are not counted
 MAX_FILES = 21  # of a folder

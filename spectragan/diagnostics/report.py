@@ -10,6 +10,7 @@ import numpy as np
 from spectragan.diagnostics.drift import LabelDrift, label_drift
 from spectragan.diagnostics.findings import LEVELS, Finding, judge
 from spectragan.diagnostics.gap import GapScores, gap_scores
+from spectragan.diagnostics.page.sample import ReportSample, draw_sample
 from spectragan.diagnostics.second_opinion import second_opinion
 from spectragan.diagnostics.strangeness import (
     OutOfDistribution,
@@ -63,6 +64,9 @@ class TranslationReport(SummaryMixin):
     wavelength : Quantity of shape (n_pixels,) or None
     findings : tuple of Finding
         What speaks against the translation, the worst first.
+    sample : ReportSample or None
+        The spectra that `to_html` shows: up to 300 of each domain, fewer where they have more than
+        2,000 pixels. None with fewer than 10 of a domain that have a good pixel.
     """
 
     translator: str
@@ -80,6 +84,7 @@ class TranslationReport(SummaryMixin):
     means: dict[str, np.ndarray]
     wavelength: Any
     findings: tuple[Finding, ...] = ()
+    sample: ReportSample | None = None
 
     @property
     def verdict(self) -> str:
@@ -135,6 +140,54 @@ class TranslationReport(SummaryMixin):
         """
         text = json.dumps(_finite(self.as_dict()), indent=2, allow_nan=False)
         write_atomically(path, [text.encode(), b"\n"])
+
+    def to_html(self, path: str | os.PathLike | None = None) -> str | None:
+        """Make one page for the browser: verdict, maps of all stars, and each star's spectra.
+
+        Parameters
+        ----------
+        path : path-like, default=None
+            Written whole or not at all, and replaced if it exists; None returns the page.
+
+        Returns
+        -------
+        html : str or None
+            The page, if there is no `path`. It is complete in itself: nothing is loaded.
+
+        Raises
+        ------
+        ImportError
+            If bokeh isn't installed; it comes with the extra ``interactive``.
+        OSError
+            If it can't be written.
+
+        Notes
+        -----
+        It shows the spectra in ``sample``. A star's partner is the spectrum of the other side that
+        its translation is nearest to, in mean square less the noise. In a notebook::
+
+            from html import escape
+            from IPython.display import HTML
+
+            HTML(f'<iframe srcdoc="{escape(report.to_html())}" width="100%" height="900"></iframe>')
+
+        Examples
+        --------
+        >>> from spectragan import MeanShiftTranslator, translation_report
+        >>> from spectragan.datasets import make_mock_domains
+        >>> mock = make_mock_domains(40, 40, n_pixels=50, random_state=0)
+        >>> translator = MeanShiftTranslator().fit(mock.synthetic, mock.observed)
+        >>> report = translation_report(translator, mock.synthetic, mock.observed, random_state=0)
+        >>> report.to_html()[:15]
+        '<!DOCTYPE html>'
+        """
+        from spectragan.diagnostics.page.document import page_of  # bokeh is an extra
+
+        page = page_of(self)
+        if path is None:
+            return page
+        write_atomically(path, [page.encode()])
+        return None
 
     def summary(self) -> str:
         """Return the report as a table, with the verdict and what to do.
@@ -195,7 +248,8 @@ def translation_report(
     Returns
     -------
     report : TranslationReport
-        ``print(report)`` shows it; `TranslationReportDisplay` draws it.
+        ``print(report)`` shows it, `TranslationReportDisplay` draws it, and `to_html` makes an
+        interactive page of it.
 
     Raises
     ------
@@ -263,6 +317,7 @@ def translation_report(
             "observed": _mean(observed),
         },
         wavelength=observed.wavelength,
+        sample=draw_sample(translator, synthetic, translated, observed, rng),
     )
     return replace(report, findings=judge(report))
 

@@ -12,12 +12,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-COLOURS = {
-    "good": style.GREEN,
-    "can't be told": style.BLUE,
-    "doubtful": style.ORANGE,
-    "wrong": style.VERMILION,
-}
 WORDS = 60  # letters in a line of the findings
 N_WORDS = 14  # lines of them
 BAR = 0.38
@@ -151,7 +145,7 @@ def _write_findings(ax: "Axes", report: TranslationReport) -> None:
         f"{report.translator}: {report.verdict}",
         fontsize=style.TITLE_SIZE,
         loc="left",
-        color=COLOURS[report.verdict],
+        color=style.VERDICTS[report.verdict],
         fontweight="bold",
     )
     words = "\n".join(fill(str(f), WORDS, subsequent_indent="  ") for f in report.findings)

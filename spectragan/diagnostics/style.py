@@ -18,8 +18,40 @@ BLUE, VERMILION, PURPLE = "#0072B2", "#D55E00", "#CC79A7"
 INK, GREY, FAINT = "#1A1A1A", "#767676", "#D9D9D9"
 
 SYNTHETIC, TRANSLATED, OBSERVED = VERMILION, BLUE, INK
+VERDICTS = {"good": GREEN, "can't be told": BLUE, "doubtful": ORANGE, "wrong": VERMILION}
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, INK)
 DASHES = ("-", "--", "-.", ":")  # lines differ in more than colour
+
+# Of pages in a browser, by role, for both of the reader's modes: the dark one has the lighter
+# colours of the same palette.
+MODES = {
+    "light": {
+        "paper": "#F6F7F9",
+        "card": "#FFFFFF",
+        "text": INK,
+        "muted": "#5F6368",
+        "rule": "#DDE1E6",
+        "synthetic": SYNTHETIC,
+        "translated": TRANSLATED,
+        "observed": OBSERVED,
+        "back": PURPLE,
+        "strange": ORANGE,
+        "invented": VERMILION,
+    },
+    "dark": {
+        "paper": "#111418",
+        "card": "#1A1F25",
+        "text": "#E8EAED",
+        "muted": "#A3A9B1",
+        "rule": "#333A43",
+        "synthetic": VERMILION,
+        "translated": SKY,
+        "observed": FAINT,
+        "back": PURPLE,
+        "strange": ORANGE,
+        "invented": VERMILION,
+    },
+}
 
 TITLE_SIZE, LABEL_SIZE, TICK_SIZE, LEGEND_SIZE = 10.0, 9.0, 8.0, 8.0
 LINE_WIDTH, THIN_LINE = 1.1, 0.8

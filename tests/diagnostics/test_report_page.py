@@ -1,0 +1,263 @@
+"""A report's page is one file that is complete, says what the report says, and trusts no word."""
+
+import importlib.util
+import json
+import pickle
+import re
+import sys
+import time
+from base64 import b64decode
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from spectragan import LazySpectra, LinearTranslator, Spectra, translation_report
+from spectragan.datasets import make_mock_domains
+from spectragan.diagnostics.page.sample import KEPT_VALUES, draw_sample, squared_distances
+from spectragan.diagnostics.page.stars import MASKED, packed, star_data
+
+pytest.importorskip("bokeh", reason="pages need the extra `interactive`")
+
+HOSTILE = '</script><script>document.title="broken"</script><!-- & \u2028 <b>'
+
+
+ROOT = Path(__file__).parents[2]
+
+
+def with_names(spectra, prefix):
+    names = [f"{prefix} {i}" for i in range(len(spectra))]
+    names[3] = f"{prefix} {HOSTILE}"
+    temperatures = np.linspace(4000.0, 6000.0, len(spectra))
+    temperatures[0] = np.nan
+    meta = {"coefficients": np.ones((len(spectra), 3)), "id": names, "teff": temperatures}
+    return spectra.with_flux(spectra.flux, spectra.ivar, spectra.noise, meta=meta)
+
+
+@pytest.fixture(scope="module")
+def mock():
+    pair = make_mock_domains(110, 110, n_pixels=80, random_state=0)
+    ivar = pair.observed.ivar.copy()
+    ivar[5, :20] = 0
+    ivar[7] = 0
+    observed = pair.observed.with_flux(pair.observed.flux, ivar, pair.observed.noise)
+    pair.synthetic, pair.observed = with_names(pair.synthetic, "model"), with_names(observed, "HD")
+    return pair
+
+
+@pytest.fixture(scope="module")
+def report(mock):
+    translator = LinearTranslator().fit(mock.synthetic, mock.observed)
+    return translation_report(translator, mock.synthetic, mock.observed, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def page(report):
+    return report.to_html()
+
+
+def block(page, name):
+    found = re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', page)
+    return json.loads(found[1])
+
+
+def test_page_loads_nothing_and_says_so_to_the_browser(page):
+    assert page.startswith("<!DOCTYPE html>")
+    assert "default-src 'none'" in page
+    outside_scripts = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
+    assert not re.findall(r"""(?:src|href)\s*=|url\(|@import|https?://""", outside_scripts)
+
+
+def test_page_has_the_verdict_findings_and_remedies_at_the_top(report, page):
+    top = page[: page.index("<main>")]
+    assert f'data-level="{report.verdict}"' in top.replace("&#x27;", "'")
+    first = page[page.index("What was found") : page.index("Gap between")].replace("&#x27;", "'")
+    for finding in report.findings:
+        assert finding.what[1:] in first
+        assert finding.remedy in first
+    for score in (report.gap_before.auc, report.gap_after.auc, report.gap_after.auc_null):
+        assert f"{score:.3f}" in page
+
+
+def test_no_word_of_the_data_reaches_the_page_as_code(page):
+    assert HOSTILE not in page
+    assert page.count("</script>") == 4
+    stars = block(page, "data")["stars"]
+    expected = " ".join(HOSTILE.split())[:25]
+    assert [expected in star["name"] for star in stars].count(True) == 2
+
+
+def test_stars_have_their_own_numbers(report, mock):
+    data = star_data(report.sample, report.strange)
+    stars, n = data["stars"], data["n_synthetic"]
+    assert (n, len(stars)) == (110, 219)  # one observed spectrum has no good pixel
+    assert data["columns"] == ["teff"]
+    assert stars[0]["meta"] == {"teff": ""}
+    assert stars[1]["name"] == "model 1"
+    assert stars[n + 5]["masked"] == mock.observed[5].mask.mean() >= 0.25
+    assert [s["row"] for s in stars[n:]] == [i for i in range(110) if i != 7]
+    assert [s["p"] for s in stars[:n]] == report.strange.p_value.tolist()
+    assert {s["p"] for s in stars[n:]} == {None}
+    assert all(s["partner"] >= n for s in stars[:n])
+    assert all(s["partner"] < n for s in stars[n:])
+    after, before = (np.array([s[name] for s in stars]) for name in ("after", "before"))
+    assert np.median(after) < 0.8 * np.median(before)
+
+
+def test_nearest_partner_is_not_the_noisiest_nor_the_sharpest():
+    rng = np.random.default_rng(0)
+    truth = rng.normal(1.0, 0.1, size=(20, 400))
+    sigma = np.where(np.arange(20) % 2, 0.01, 0.2)[:, None]
+    ivar = np.broadcast_to(sigma**-2.0, truth.shape).copy()
+    ivar[:, :50] = 0
+    noisy = truth + rng.normal(size=truth.shape) * sigma
+    noisy[:, :50] = 9.0
+    observed, exact = Spectra(noisy, None, ivar), Spectra(truth, None, noise="exact")
+    nearest = squared_distances(exact, observed).argmin(axis=1)
+    np.testing.assert_array_equal(nearest, np.arange(20))
+
+
+def test_spectra_are_packed_to_the_last_visible_digit():
+    rng = np.random.default_rng(0)
+    flux = rng.normal(3e-17, 1e-17, size=(4, 300))
+    ivar = np.ones_like(flux)
+    ivar[1, ::3], ivar[2] = 0, 0
+    flux[3] = 2e-17
+    data = packed(Spectra(flux, None, ivar))
+    codes = np.frombuffer(b64decode(data["codes"]), "<u2").reshape(4, 300)
+    np.testing.assert_array_equal(codes == MASKED, ivar == 0)
+    back = np.array(data["low"])[:, None] + codes * np.array(data["step"])[:, None]
+    good = ivar > 0
+    assert np.abs(back - flux)[good].max() < 1e-5 * np.ptp(flux)
+
+
+def test_page_of_long_spectra_stays_below_ten_megabytes(page):
+    rows = KEPT_VALUES // 7214
+    long = packed(Spectra(np.random.default_rng(0).normal(size=(rows, 7214)), None))
+    assert len(page) + 4 * len(json.dumps(long)) < 10e6
+
+
+def test_sample_is_small_seeded_and_of_usable_rows(mock):
+    translator = LinearTranslator().fit(mock.synthetic, mock.observed)
+    translated = translator.transform(mock.synthetic)
+    sets = (mock.synthetic, translated, mock.observed)
+    first, again, other = (
+        draw_sample(translator, *sets, np.random.default_rng(seed)) for seed in (0, 0, 1)
+    )
+    assert 7 not in first.rows["observed"]
+    assert first.seed == again.seed != other.seed
+    lazy = [LazySpectra(x.flux, x.wavelength, x.ivar, x.noise, x.medium) for x in sets]
+    read = draw_sample(translator, *lazy, np.random.default_rng(0))
+    for name, spectra in first.spectra.items():
+        assert type(read.spectra[name]) is Spectra
+        np.testing.assert_array_equal(read.spectra[name].flux, spectra.flux)
+
+
+def test_numbers_words_and_files_are_as_without_a_sample(report, tmp_path):
+    report.to_json(tmp_path / "report.json")
+    assert "sample" not in json.loads((tmp_path / "report.json").read_text())
+    assert "sample" not in repr(report) + report.summary()
+    assert pickle.loads(pickle.dumps(report)).to_html()[:15] == "<!DOCTYPE html>"
+
+
+def test_page_is_written_in_place_of_an_older_one(report, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text("old")
+    assert report.to_html(path) is None
+    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_too_few_spectra_for_a_map_still_make_a_page(mock):
+    observed = mock.observed[:10].with_flux(
+        mock.observed[:10].flux, np.where(np.arange(10)[:, None] == 7, 0, 1.0)
+    )
+    translator = LinearTranslator().fit(mock.synthetic, mock.observed)
+    few = translation_report(translator, mock.synthetic[:10], observed, random_state=0)
+    assert few.sample is None
+    page = few.to_html()
+    assert "a map takes 10 of each domain" in page
+    assert block(page, "data")["stars"] == []
+
+
+def test_without_bokeh_one_sentence_names_the_extra(report, monkeypatch):
+    for name in [name for name in sys.modules if name.partition(".")[0] == "bokeh"]:
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=r"spectragan\[interactive\]") as error:
+        report.to_html()
+    assert "\n" not in str(error.value)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a driver of a headless browser, as the check of the documentation opens it."""
+    spec = importlib.util.spec_from_file_location("check_site", ROOT / "docs" / "check_site.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    if missing := script.missing_tool():
+        pytest.skip(f"{missing} not found")
+    with script.open_browser() as driver:
+        yield driver
+
+
+def open_page(driver, path, *, width=1280, mode="light"):
+    """Open a page as a screen of some width shows it, and wait until it is drawn."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    feature = {"name": "prefers-color-scheme", "value": mode}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    driver.get(path.as_uri())
+    wait(driver, "document.body.dataset.ready && Bokeh.documents[0].is_idle")
+
+
+def wait(driver, condition):
+    start = time.monotonic()
+    while not driver.execute_script(f"return Boolean({condition})"):
+        assert time.monotonic() - start < 30, f"never so: {condition}"
+        time.sleep(0.05)
+
+
+def value(driver, expression):
+    return driver.execute_script(f"return {expression}")
+
+
+def complaints(driver):
+    return [entry for entry in driver.get_log("browser") if entry["level"] != "INFO"]
+
+
+# Where a point of a map is on the screen.
+PLACE = """
+const [figure, set, row] = arguments, drawing = Bokeh.documents[0];
+document.getElementById(figure).scrollIntoView({block: "center"});
+const view = Bokeh.index.get_by_id(drawing.get_model_by_name(figure).id);
+const space = figure.slice(4), data = drawing.get_model_by_name(set).data;
+const box = document.getElementById(figure).getBoundingClientRect();
+return [box.x + view.frame.x_scale.compute(data[`${space}_x`][row]),
+        box.y + view.frame.y_scale.compute(data[`${space}_y`][row])];
+"""
+
+
+def mouse(driver, kind, at, **more):
+    event = {"type": kind, "x": at[0], "y": at[1], "button": "left", **more}
+    driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
+
+
+def test_page_in_a_browser(browser, report, tmp_path):
+    report.to_html(tmp_path / "report.html")
+    open_page(browser, tmp_path / "report.html")
+    name = value(browser, "document.getElementById('star-name').textContent")
+    # Hover and click on the translation of a star.
+    at = browser.execute_script(PLACE, "map-spectra", "translated", 40)
+    mouse(browser, "mouseMoved", at)
+    wait(browser, "!document.getElementById('tip').hidden")
+    assert "translated spectrum" in value(browser, "document.getElementById('tip').textContent")
+    mouse(browser, "mousePressed", at, clickCount=1)
+    mouse(browser, "mouseReleased", at, clickCount=1)
+    wait(browser, f"document.getElementById('star-name').textContent !== {json.dumps(name)}")
+    drawn = value(
+        browser, "Array.from(Bokeh.documents[0].get_model_by_name('star').data.translated)"
+    )
+    shown = int(value(browser, "document.querySelector('tr[aria-selected=true]').dataset.star"))
+    np.testing.assert_allclose(
+        drawn, report.sample.spectra["translated"].flux[shown % 110], atol=1e-4
+    )
