@@ -65,8 +65,8 @@ class TranslationReport(SummaryMixin):
     findings : tuple of Finding
         What speaks against the translation, the worst first.
     sample : ReportSample or None
-        The spectra that `to_html` shows: up to 300 of each domain, fewer where they have more than
-        2,000 pixels. None with fewer than 10 of a domain that have a good pixel.
+        The spectra that `to_html` shows, drawn at random: up to 300 of each domain, fewer where
+        they have more than 2,000 pixels.
     """
 
     translator: str

@@ -7,6 +7,7 @@ import re
 import sys
 import time
 from base64 import b64decode
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pytest
 
 from spectragan import LazySpectra, LinearTranslator, Spectra, translation_report
 from spectragan.datasets import make_mock_domains
+from spectragan.diagnostics import style
 from spectragan.diagnostics.page.sample import KEPT_VALUES, draw_sample, squared_distances
 from spectragan.diagnostics.page.stars import MASKED, packed, star_data
 
@@ -157,27 +159,18 @@ def test_numbers_words_and_files_are_as_without_a_sample(report, tmp_path):
     report.to_json(tmp_path / "report.json")
     assert "sample" not in json.loads((tmp_path / "report.json").read_text())
     assert "sample" not in repr(report) + report.summary()
-    assert pickle.loads(pickle.dumps(report)).to_html()[:15] == "<!DOCTYPE html>"
+    read = pickle.loads(pickle.dumps(report)).sample
+    assert read.sizes == report.sample.sizes == {"synthetic": (110, 110), "observed": (110, 109)}
 
 
-def test_page_is_written_in_place_of_an_older_one(report, tmp_path):
+def test_page_without_spectra_is_written_in_place_of_an_older_one(report, tmp_path):
     path = tmp_path / "report.html"
     path.write_text("old")
-    assert report.to_html(path) is None
-    assert path.read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
-    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
-
-
-def test_too_few_spectra_for_a_map_still_make_a_page(mock):
-    observed = mock.observed[:10].with_flux(
-        mock.observed[:10].flux, np.where(np.arange(10)[:, None] == 7, 0, 1.0)
-    )
-    translator = LinearTranslator().fit(mock.synthetic, mock.observed)
-    few = translation_report(translator, mock.synthetic[:10], observed, random_state=0)
-    assert few.sample is None
-    page = few.to_html()
-    assert "a map takes 10 of each domain" in page
+    assert replace(report, sample=None).to_html(path) is None
+    page = path.read_text(encoding="utf-8")
+    assert "This report keeps no spectra" in page
     assert block(page, "data")["stars"] == []
+    assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
 def test_without_bokeh_one_sentence_names_the_extra(report, monkeypatch):
@@ -242,22 +235,86 @@ def mouse(driver, kind, at, **more):
     driver.execute_cdp_cmd("Input.dispatchMouseEvent", event)
 
 
-def test_page_in_a_browser(browser, report, tmp_path):
-    report.to_html(tmp_path / "report.html")
-    open_page(browser, tmp_path / "report.html")
-    name = value(browser, "document.getElementById('star-name').textContent")
-    # Hover and click on the translation of a star.
+@pytest.fixture(scope="module")
+def path(page, tmp_path_factory):
+    file = tmp_path_factory.mktemp("page") / "report.html"
+    file.write_text(page, encoding="utf-8")
+    return file
+
+
+def text(driver, identifier):
+    return value(driver, f"document.getElementById('{identifier}').textContent")
+
+
+def test_click_in_a_map_shows_the_star(browser, report, path):
+    open_page(browser, path)
     at = browser.execute_script(PLACE, "map-spectra", "translated", 40)
     mouse(browser, "mouseMoved", at)
     wait(browser, "!document.getElementById('tip').hidden")
-    assert "translated spectrum" in value(browser, "document.getElementById('tip').textContent")
+    assert "spectrum" in text(browser, "tip")
+    before = text(browser, "star-name")
     mouse(browser, "mousePressed", at, clickCount=1)
     mouse(browser, "mouseReleased", at, clickCount=1)
-    wait(browser, f"document.getElementById('star-name').textContent !== {json.dumps(name)}")
-    drawn = value(
-        browser, "Array.from(Bokeh.documents[0].get_model_by_name('star').data.translated)"
-    )
-    shown = int(value(browser, "document.querySelector('tr[aria-selected=true]').dataset.star"))
-    np.testing.assert_allclose(
-        drawn, report.sample.spectra["translated"].flux[shown % 110], atol=1e-4
-    )
+    wait(browser, f"document.getElementById('star-name').textContent !== {json.dumps(before)}")
+    columns = value(browser, "Bokeh.documents[0].get_model_by_name('star').data")
+    row = int(value(browser, "document.querySelector('tr[aria-current=true]').dataset.star"))
+    star = star_data(report.sample, report.strange)["stars"][row]
+    is_observed = star["domain"] == "observed"
+    made, seen = (star["partner"], row - 110) if is_observed else (row, star["partner"] - 110)
+    drawn = {"translated": made, "synthetic": made, "observed": seen}
+    for name, number in drawn.items():
+        spectra = report.sample.spectra[name][[number]]
+        expected = spectra.filled(np.nan)[0]
+        shown = np.array(columns[name], dtype=float)
+        np.testing.assert_allclose(shown, expected, atol=1e-4)
+    assert not complaints(browser)
+
+
+def test_stars_are_sorted_found_and_drawn_around(browser, path):
+    open_page(browser, path)
+    cells = "[...document.querySelectorAll('#rows tr')].map((r) => r.children[{}].textContent)"
+    head = "document.querySelectorAll('#columns button')[{}].click()"
+    for _ in range(2):
+        browser.execute_script(head.format(5))
+    after = [float(number) for number in value(browser, cells.format(5))]
+    assert after == sorted(after, reverse=True)
+    assert len(after) == 219
+    browser.execute_script(head.format(8))  # teff, which observed stars have, too, but for two
+    teff = value(browser, cells.format(8))
+    assert teff[-1] == ""
+    assert [float(number) for number in teff if number] == sorted(float(n) for n in teff if n)
+    find = "const f = document.getElementById('find'); f.value = arguments[0];"
+    browser.execute_script(f"{find} f.dispatchEvent(new Event('input'))", "hd 1")
+    assert set(value(browser, cells.format(1))) == {"observed"}
+    browser.execute_script(f"{find} f.dispatchEvent(new Event('input'))", "")
+    first, *_ = (browser.execute_script(PLACE, "map-latents", "observed", i) for i in range(1))
+    corners = [(dx, dy) for dx, dy in ((-40, -40), (40, -40), (40, 40), (-40, 40), (-40, -39))]
+    for kind, (dx, dy) in zip(
+        ("mousePressed", *["mouseMoved"] * 3, "mouseReleased"), corners, strict=True
+    ):
+        mouse(browser, kind, (first[0] + dx, first[1] + dy), clickCount=1, buttons=1)
+    wait(browser, "!document.getElementById('all').hidden")
+    some = len(value(browser, cells.format(0)))
+    assert 2 <= some < 219
+    assert text(browser, "shown") == f"{some} of 219"
+    browser.execute_script("document.getElementById('all').click()")
+    assert text(browser, "shown") == "219"
+    assert not complaints(browser)
+
+
+def test_page_fits_every_screen_and_both_modes(browser, path):
+    for width, mode in ((1280, "dark"), (390, "light"), (390, "dark")):
+        open_page(browser, path, width=width, mode=mode)
+        assert value(browser, "document.documentElement.scrollWidth") <= width
+        paper = style.MODES[mode]["paper"]
+        axis = "Bokeh.documents[0].get_model_by_name('flux').background_fill_color"
+        assert value(browser, axis).upper() == paper
+        assert value(browser, "getComputedStyle(document.body).backgroundColor") == rgb(paper)
+    wide = "[...document.querySelectorAll('.wide')].every((e) => !e.offsetParent)"
+    assert value(browser, wide)
+    assert value(browser, "document.title").startswith("LinearTranslator: ")
+    assert not complaints(browser)
+
+
+def rgb(colour):
+    return "rgb({}, {}, {})".format(*bytes.fromhex(colour[1:]))

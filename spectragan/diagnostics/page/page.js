@@ -88,8 +88,16 @@
     };
     mark(star);
     describe(star);
-    for (const row of $("rows").children) row.setAttribute("aria-selected", row.dataset.star === String(star));
+    current();
   }
+  function current() {
+    rows.forEach((row, i) => row.setAttribute("aria-current", i === chosen));
+    // One row is reached by the tab key, the others from it by arrows.
+    const shown = [...$("rows").children];
+    const first = rows[chosen].isConnected ? rows[chosen] : shown[0];
+    for (const row of shown) row.tabIndex = row === first ? 0 : -1;
+  }
+  const reveal = (block) => $("star-name").closest("section").scrollIntoView({ block });
   function point(star, kind) {
     const row = kind === "observed" ? star - data.n_synthetic : star;
     return Object.fromEntries(spaces.flatMap((space) => ["x", "y"].map((axis) =>
@@ -138,7 +146,6 @@
   const rows = stars.map((s, i) => {
     const row = document.createElement("tr");
     row.dataset.star = i;
-    row.tabIndex = 0;
     row.append(...table.map((column) => {
       const value = column.value(s);
       const words = column.share ? share(value) : column.number ? number(value, column.number) : value;
@@ -172,6 +179,7 @@
     $("rows").replaceChildren(...shown.map((i) => rows[i]));
     $("shown").textContent = shown.length === stars.length ? `${stars.length}` : `${shown.length} of ${stars.length}`;
     $("all").hidden = !picked;
+    current();
     [...$("columns").children].forEach((head, i) => {
       head.setAttribute("aria-sort", i !== order.column ? "none" : order.down ? "descending" : "ascending");
     });
@@ -191,16 +199,21 @@
   }));
   $("find").addEventListener("input", list);
   $("all").addEventListener("click", () => { pick(null); });
-  $("rows").addEventListener("click", (event) => choose(event.target.closest("tr")));
+  $("rows").addEventListener("click", (event) => {
+    const row = event.target.closest("tr");
+    choose(row);
+    row.focus({ preventScroll: true });
+    if ($("star-name").getBoundingClientRect().top < 0) reveal("start");
+  });
   $("rows").addEventListener("keydown", (event) => {
     const row = event.target.closest("tr");
     const next = { Enter: row, ArrowDown: row.nextElementSibling, ArrowUp: row.previousElementSibling }[event.key];
     if (!next) return;
     event.preventDefault();
-    next.focus();
     choose(next);
+    next.focus();
   });
-  function choose(row) { if (row) show(Number(row.dataset.star)); }
+  function choose(row) { show(Number(row.dataset.star)); }
   function step(by) {
     const shown = listed();
     if (shown.length) show(shown[(shown.indexOf(chosen) + by + shown.length) % shown.length]);
@@ -227,6 +240,7 @@
     const distinct = new Set(found);
     pick(distinct.size > 1 ? distinct : null);
     show(found[0]);
+    if ($("star-name").getBoundingClientRect().top > innerHeight) $("star-name").scrollIntoView({ block: "nearest" });
   }
   for (const source of Object.values(kinds)) {
     source.selected.properties.indices.change.connect(() => {

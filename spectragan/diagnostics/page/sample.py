@@ -67,7 +67,7 @@ def draw_sample(
     translated: Spectra,
     observed: Spectra,
     rng: np.random.Generator,
-) -> ReportSample | None:
+) -> ReportSample:
     """Draw the spectra to keep: few enough for a page, at random, among those with a good pixel.
 
     Parameters
@@ -76,13 +76,13 @@ def draw_sample(
     synthetic, translated : Spectra of shape (n_synthetic, n_pixels)
         Row by row. Of lazy ones only what is kept stays in memory.
     observed : Spectra of shape (n_observed, n_pixels)
+        Each domain has 10 spectra or more with a good pixel.
     rng : numpy.random.Generator
         Draws the rows.
 
     Returns
     -------
-    sample : ReportSample or None
-        None where a domain has fewer than 10 spectra with a good pixel: too few for a map.
+    sample : ReportSample
     """
     most = min(KEPT_ROWS, max(MIN_SPECTRA, KEPT_VALUES // observed.shape[1]))
     sets = {"synthetic": synthetic, "observed": observed}
@@ -93,8 +93,6 @@ def draw_sample(
         for name, found in usable.items()
     }
     seed = draw_seed(rng)
-    if min(map(len, rows.values())) < MIN_SPECTRA:
-        return None
     kept = {name: in_memory(x[rows[name]]) for name, x in sets.items()}
     kept["translated"] = in_memory(translated[rows["synthetic"]])
     kept["back"] = in_memory(translator.inverse_transform(kept["observed"]))

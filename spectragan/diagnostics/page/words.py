@@ -9,7 +9,7 @@ from spectragan.diagnostics.tsne import TSNEGap
 from spectragan.spectra.noise import noise_words
 
 NOTHING = "Nothing speaks against it. That doesn't prove it right."
-NO_SAMPLE = "This report keeps no spectra: a map takes 10 of each domain that have a good pixel."
+NO_SAMPLE = "This report keeps no spectra, so that there are no maps and no stars here."
 CHECKS = {  # what can be left out, in the words of a reader
     "strange": "strange spectra",
     "inventions": "invented features",
