@@ -55,6 +55,7 @@ copybutton_prompt_is_regexp = True
 sphinx_gallery_conf = {
     "examples_dirs": "../examples",
     "gallery_dirs": "gallery",
+    "backreferences_dir": "gallery/backreferences",  # stays empty, but `minigallery` asks for it
     "filename_pattern": r"[\\/]plot_",
     "abort_on_example_error": True,
     "download_all_examples": False,

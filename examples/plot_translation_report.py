@@ -8,6 +8,7 @@ domains held the same stars although they don't, and one that has hardly learned
 """
 
 import warnings
+from html import escape
 
 import numpy as np
 
@@ -67,6 +68,23 @@ history.figure_.savefig("report_training.png", dpi=150)
 
 doubtful = show(CycleGANTranslator(**TRAINING, match_labels=False), label_shift=0.8)
 doubtful.figure_.savefig("report_doubtful.png", dpi=150)
+
+# %%
+# The same report as a page for the browser (extra ``interactive``). Click a point to see a star,
+# and draw around some to list them. ``report.to_html("report.html")`` writes it as a file.
+
+
+class Frame:
+    """A page within another, for notebooks and this gallery."""
+
+    def __init__(self, page):
+        self.page = page
+
+    def _repr_html_(self):
+        return f'<iframe srcdoc="{escape(self.page)}" width="100%" height="900"></iframe>'
+
+
+Frame(doubtful.report.to_html())
 
 # %%
 # A wrong one

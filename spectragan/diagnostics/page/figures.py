@@ -7,7 +7,7 @@ import numpy as np
 from spectragan.diagnostics.page.sample import ReportSample
 from spectragan.diagnostics.tsne import TSNEGap
 
-SETS = {"synthetic": "circle", "translated": "triangle", "observed": "square"}
+SETS = {"observed": "square", "synthetic": "circle", "translated": "triangle"}  # the last on top
 SPACES = ("spectra", "latents")
 LINES = ("synthetic", "translated", "observed", "back")
 DASHES = {"back": "dashed"}  # lines differ in more than colour
@@ -131,7 +131,7 @@ def _map(space: str, sources: dict[str, Any]) -> Any:
             y,
             source=sources[name],
             marker=marker,
-            size=7,
+            size=6,
             fill_alpha=0.65,
             line_alpha=0.65,
             nonselection_fill_alpha=FADED,
@@ -144,7 +144,7 @@ def _map(space: str, sources: dict[str, Any]) -> Any:
     strange, chosen = sources["strange"], sources["chosen"]
     ring = {"marker": "circle", "fill_alpha": 0}
     overlays = {
-        "strange": [figure.scatter(x, y, source=strange, size=14, line_width=1.5, **ring)],
+        "strange": [figure.scatter(x, y, source=strange, size=13, line_alpha=0.7, **ring)],
         "text": [
             figure.line(x, y, source=chosen, line_width=1.5),
             figure.scatter(x, y, source=chosen, size=16, line_width=2, **ring),

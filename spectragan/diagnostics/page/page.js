@@ -45,6 +45,9 @@
       if (["LassoSelectTool", "BoxZoomTool"].includes(m.type)) m.active = false;
     }
   }
+  if (innerWidth < 760) {
+    for (const m of models) if (m.name?.startsWith("map-")) m.height = 280;
+  }
   if (!data.stars.length) { document.body.dataset.ready = "true"; return; }
 
   const stars = data.stars;

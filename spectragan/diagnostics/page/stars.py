@@ -146,7 +146,7 @@ def word(value: Any) -> str:
     if value is None or (isinstance(value, float | np.floating) and np.isnan(value)):
         return ""
     if isinstance(value, float | np.floating):
-        return f"{value:.6g}"
+        return f"{value + 0.0:.6g}"  # of -0.0, too
     text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     text = " ".join(text.split())
     return text if len(text) <= LONGEST_WORD else f"{text[: LONGEST_WORD - 1]}…"

@@ -1,5 +1,6 @@
 """What a report found, in the words of its page: HTML in which all that isn't ours is escaped."""
 
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import Any
@@ -24,11 +25,16 @@ def findings(report: Any) -> str:
         return f'<p class="fine">{escape(NOTHING)}</p>'
     items = (
         f'<li class="finding"><span class="level" data-level="{escape(f.level)}">'
-        f"{escape(f.level)}</span><div><p>{escape(_sentence(f.what))}</p>"
-        f'<p class="remedy"><strong>What to do:</strong> {escape(f.remedy)}.</p></div></li>'
+        f"{escape(f.level)}</span><div><p>{prose(_sentence(f.what))}</p>"
+        f'<p class="remedy"><strong>What to do:</strong> {prose(f.remedy)}.</p></div></li>'
         for f in report.findings
     )
     return f'<ul class="findings">{"".join(items)}</ul>'
+
+
+def prose(words: str) -> str:
+    """Return words as HTML, with names between backticks as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", escape(words))
 
 
 def _sentence(words: str) -> str:
@@ -40,7 +46,7 @@ def left_out(report: Any) -> str:
     if not report.left_out:
         return ""
     items = "".join(
-        f"<li><strong>{escape(CHECKS.get(name, name))}</strong>: {escape(why)}.</li>"
+        f"<li><strong>{escape(CHECKS.get(name, name))}</strong>: {prose(why)}.</li>"
         for name, why in report.left_out.items()
     )
     return (
