@@ -179,6 +179,19 @@ def test_page_without_spectra_is_written_in_place_of_an_older_one(report, tmp_pa
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
 
 
+def test_arrays_and_translators_without_latents_have_a_page(mock):
+    synthetic, observed = (part.flux[:60, :40] for part in (mock.synthetic, mock.observed))
+    translator = LinearTranslator(5).fit(synthetic, observed)
+    report = translation_report(translator, synthetic, observed, random_state=0)
+    page = replace(report, sample=replace(report.sample, latents={})).to_html()
+    data = block(page, "data")
+    assert "map-spectra" in data["roots"]
+    assert "map-latents" not in data["roots"]
+    assert data["stars"][60]["name"] == "observed 0"
+    assert {star["p"] for star in data["stars"]} == {None}
+    assert '"pixel"' in json.dumps(block(page, "figures"))
+
+
 def test_without_bokeh_one_sentence_names_the_extra(report, monkeypatch):
     for name in [name for name in sys.modules if name.partition(".")[0] == "bokeh"]:
         monkeypatch.setitem(sys.modules, name, None)
@@ -305,6 +318,10 @@ def test_stars_are_sorted_found_and_drawn_around(browser, path):
     assert text(browser, "shown") == f"{some} of 219"
     browser.execute_script("document.getElementById('all').click()")
     assert text(browser, "shown") == "219"
+    browser.execute_script("document.querySelector('[data-series=observed]').click()")
+    visible = "Bokeh.documents[0].get_model_by_name('{}').renderers.map((r) => r.visible)"
+    for name in ("map-spectra", "map-latents"):
+        assert value(browser, visible.format(name))[:3] == [False, True, True]
     assert not complaints(browser)
 
 

@@ -115,8 +115,9 @@ def _facts(report: Any) -> Iterable[tuple[str, str]]:
     if report.inventions is not None:
         yield "invented features", str(len(report.inventions.table))
     if report.mismatch is not None:
-        size = f"{report.mismatch.distance:.2f} ± {report.mismatch.distance_error:.2f} σ"
-        yield "label mismatch" + (", matched" if report.mismatch.matched else ""), size
+        size = f"{report.mismatch.distance:.2f} ± {report.mismatch.distance_error:.2f}"
+        matched = ", matched" if report.mismatch.matched else ""
+        yield f"standard deviations of label mismatch{matched}", size
     yield "PseudoPairTranslator differs by", f"{report.disagreement:.0%}"
     if report.health is not None:
         yield "restarts of training", str(report.health.n_restarts)
