@@ -15,6 +15,8 @@ THIN = 1.2  # px
 FADED = 0.15  # opacity of what isn't selected
 SIZES = {"map": 360, "flux": 270, "left": 190, "means": 250}  # px
 LABELS = 74  # px left of the axes: one width, or those of two figures would not agree
+# bokeh doesn't count the width of these, and hides the last tools for the lack of it.
+NO_DIVIDERS = ".bk-divider { display: none; }"
 FONT = "system-ui, sans-serif"
 MISSING = (
     "to_html needs the package bokeh, which isn't installed; install it with "
@@ -85,7 +87,7 @@ def _figure(name: str, tools: str, drag: str | None, height: int, **settings: An
         **settings,
     )
     figure.toolbar.logo = None
-    figure.toolbar.stylesheets = [models.InlineStyleSheet(css=":host { --divider-color: #0000; }")]
+    figure.toolbar.stylesheets = [models.InlineStyleSheet(css=NO_DIVIDERS)]
     figure.grid.grid_line_alpha = 0.6
     figure.min_border_left = LABELS
     for axis in figure.axis:
@@ -154,7 +156,7 @@ def _map(space: str, sources: dict[str, Any]) -> Any:
         for renderer in renderers:
             renderer.tags = [f"colour:{colour}"]
     # No tooltips: the page's own show the names of stars, which are the user's words, as text.
-    figure.add_tools(models.HoverTool(renderers=points, tooltips=None))
+    figure.add_tools(models.HoverTool(renderers=points, tooltips=None, visible=False))
     return figure
 
 

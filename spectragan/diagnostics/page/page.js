@@ -92,6 +92,9 @@
     mark(star);
     describe(star);
     current();
+    const box = document.querySelector(".table"), row = rows[star];
+    const hidden = row.offsetTop < box.scrollTop + row.offsetHeight || row.offsetTop + row.offsetHeight > box.scrollTop + box.clientHeight;
+    if (row.isConnected && hidden) box.scrollTop = row.offsetTop - box.clientHeight / 2;
   }
   function current() {
     rows.forEach((row, i) => row.setAttribute("aria-current", i === chosen));
