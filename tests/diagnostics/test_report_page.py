@@ -32,7 +32,9 @@ def with_names(spectra, prefix):
     names[3] = f"{prefix} {HOSTILE}"
     temperatures = np.linspace(4000.0, 6000.0, len(spectra))
     temperatures[0] = np.nan
-    meta = {"coefficients": np.ones((len(spectra), 3)), "id": names, "teff": temperatures}
+    visits = [list(range(i % 3)) for i in range(len(spectra))]
+    several = {"coefficients": np.ones((len(spectra), 3)), "visits": visits}
+    meta = several | {"id": names, "teff": temperatures}
     return spectra.with_flux(spectra.flux, spectra.ivar, spectra.noise, meta=meta)
 
 

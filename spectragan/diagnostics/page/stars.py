@@ -117,13 +117,22 @@ def _columns(meta: Mapping[str, Any]) -> dict[str, list[str]]:
     names: dict[str, list[str]] = {}
     for key, values in meta.items():
         items = list(values)
-        if any(np.ndim(item) for item in items):  # arrays for each star
+        if not all(map(_is_single, items)):  # arrays or lists for each star
             continue
-        if not names and all(isinstance(item, str | bytes | int | np.integer) for item in items):
+        if not names and all(map(_can_name, items)):
             names["name"] = [word(item) for item in items]
         else:
             columns[word(key)] = [word(item) for item in items]
     return names | columns
+
+
+def _can_name(value: Any) -> bool:
+    return isinstance(value, str | bytes | int | np.integer) and not isinstance(value, bool)
+
+
+def _is_single(value: Any) -> bool:
+    is_word = isinstance(value, str | bytes)
+    return is_word or not hasattr(value, "__len__") or getattr(value, "shape", None) == ()
 
 
 def word(value: Any) -> str:
