@@ -217,11 +217,15 @@ def browser():
 def open_page(driver, path, *, width=1280, mode="light"):
     """Open a page as a screen of some width shows it, and wait until it is drawn."""
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-    feature = {"name": "prefers-color-scheme", "value": mode}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    set_mode(driver, mode)
     driver.get(path.as_uri())
     wait(driver, "document.body.dataset.ready && Bokeh.documents[0].is_idle")
+
+
+def set_mode(driver, mode):
+    feature = {"name": "prefers-color-scheme", "value": mode}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
 
 
 def wait(driver, condition):
@@ -329,7 +333,9 @@ def test_stars_are_sorted_found_and_drawn_around(browser, path):
 
 def test_page_fits_every_screen_and_both_modes(browser, path):
     for width, mode in ((1280, "dark"), (390, "light"), (390, "dark")):
-        open_page(browser, path, width=width, mode=mode)
+        # Opened in the other mode: it follows the reader's without being opened again.
+        open_page(browser, path, width=width, mode="dark" if mode == "light" else "light")
+        set_mode(browser, mode)
         assert value(browser, "document.documentElement.scrollWidth") <= width
         paper = style.MODES[mode]["paper"]
         axis = "Bokeh.documents[0].get_model_by_name('flux').background_fill_color"
