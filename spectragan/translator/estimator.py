@@ -54,7 +54,8 @@ class CycleGANTranslator(BaseTranslator):
         `spectragan.networks.TranslatorNetwork`.
     n_shared : int, default=None
         Shared latents; the parameter that matters most. None takes the intrinsic dimension of the
-        synthetic spectra (subspace), or 25 channels (conv).
+        synthetic spectra (subspace; at least 8, if there are as many components, where training
+        starts from pseudo-pairs), or 25 channels (conv).
     n_split : int, default=None
         Split latents. None takes 3 (subspace), or 4 channels (conv).
     n_components : int, default=None
