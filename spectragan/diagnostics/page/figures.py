@@ -66,7 +66,7 @@ def make_document(report: Any, gap: TSNEGap | None) -> tuple[dict, dict[str, str
     for figure in figures.values():
         document.add_root(figure)
     # Not deferred: numbers in base64 are within.
-    return document.to_json(deferred=False), {name: f.id for name, f in figures.items()}
+    return dict(document.to_json(deferred=False)), {name: f.id for name, f in figures.items()}
 
 
 def _figure(name: str, tools: str, drag: str | None, height: int, **settings: Any) -> Any:

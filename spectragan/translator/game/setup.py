@@ -222,16 +222,14 @@ def build_game(
     )
     linear = _align(subspace, covariances, START_LATENTS, START_SPLIT)
     start = find_start(representation, linear, found, observed)
-    if start.pseudo_map is not None and given["max_epochs"] is given["warmup_epochs"] is None:
-        parameters = with_defaults(given | {"max_epochs": EPOCHS_FROM_PAIRS})
+    if start.pseudo_map is not None:
+        parameters = _keeping_pairs(given, subspace, projected[SYNTHETIC][0])
     rows[SYNTHETIC]["start"] = start(synthetic, rows[SYNTHETIC]["x"])
     if earlier is not None:
         module, critic = deepcopy(earlier.net.module_), deepcopy(earlier.net.critic_)
     elif isinstance(representation, SubspaceRepresentation):
         coefficients = projected[SYNTHETIC][0]
-        count = _count_shared if start.pseudo_map is None else _carry_all
-        n_shared = parameters["n_shared"] or count(subspace, coefficients, parameters["n_split"])
-        module, critic = _subspace_networks(representation, covariances, n_shared, parameters)
+        module, critic = _subspace_networks(representation, covariances, coefficients, parameters)
     else:
         module, critic = _pixel_networks(representation, parameters)
         if parameters["network"] == "conv":
@@ -294,17 +292,25 @@ def _representation(
     return SubspaceRepresentation(subspace) if in_subspace else PixelRepresentation(subspace)
 
 
-def _count_shared(subspace: Subspace, coefficients: np.ndarray, _: int | None = None) -> int:
+def _count_shared(subspace: Subspace, coefficients: np.ndarray) -> int:
     """Return the intrinsic dimension of synthetic spectra, rounded up."""
     spread = np.maximum(subspace.spread, ERROR_FLOOR * subspace.spread.max())
     return min(MAX_SHARED, math.ceil(intrinsic_dimension(coefficients / spread)))
 
 
-def _carry_all(subspace: Subspace, coefficients: np.ndarray, n_split: int | None) -> int:
-    """Return how many latents carry the details of synthetic spectra, too."""
-    left = len(subspace.components) - (N_SPLIT if n_split is None else n_split)
-    taught = len(coefficients) // ROWS_PER_LATENT
-    return max(_count_shared(subspace, coefficients), min(SHARED_FROM_PAIRS, left, taught))
+def _keeping_pairs(
+    given: dict[str, Any], subspace: Subspace, coefficients: np.ndarray
+) -> dict[str, Any]:
+    """Return the parameters of a game that keeps what pseudo-pairs translate."""
+    chosen: dict[str, Any] = {}
+    if given["max_epochs"] is given["warmup_epochs"] is None:
+        chosen["max_epochs"] = EPOCHS_FROM_PAIRS
+    if given["n_shared"] is None:
+        n_split = N_SPLIT if given["n_split"] is None else given["n_split"]
+        left, taught = len(subspace.components) - n_split, len(coefficients) // ROWS_PER_LATENT
+        least = _count_shared(subspace, coefficients)
+        chosen["n_shared"] = max(least, min(SHARED_FROM_PAIRS, left, taught))
+    return with_defaults(given | chosen)
 
 
 def _align(
@@ -320,11 +326,12 @@ def _align(
 def _subspace_networks(
     representation: SubspaceRepresentation,
     covariances: tuple[np.ndarray, np.ndarray],
-    n_shared: int,
+    coefficients: np.ndarray,
     parameters: dict[str, Any],
 ) -> tuple[nn.Module, nn.Module]:
     """Return both players, the translator at its linear start."""
     subspace, hidden = representation.subspace, parameters["hidden"]
+    n_shared = parameters["n_shared"] or _count_shared(subspace, coefficients)
     n_split = N_SPLIT if parameters["n_split"] is None else parameters["n_split"]
     alignment = _align(subspace, covariances, n_shared, n_split)
     sizes = representation.size, len(alignment.encoders[0]), len(alignment.split_encoder)
