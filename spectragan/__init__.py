@@ -63,6 +63,7 @@ _HOMES = {
     "spectragan.translator.estimator": ("CycleGANTranslator",),
     "spectragan.translator.baselines": ("LinearTranslator", "MeanShiftTranslator"),
     "spectragan.translator.closed_form": ("PseudoPairTranslator",),
+    "spectragan.translator.matching.known_stars": ("RoughLabels",),
     "spectragan.translator.ensemble": ("TranslatorEnsemble",),
     "spectragan.translator.observed": ("ObservedEmulator",),
     "spectragan.translator.scores": ("cycle_scores", "pseudo_pair_score"),

@@ -9,12 +9,12 @@ import numpy as np
 from spectragan.exceptions import LabelMismatchWarning
 from spectragan.rules import NONE, Rules, check_all, count
 from spectragan.translator.base import BaseTranslator, Latents
-from spectragan.translator.domain_data import domain_data, memory_data, stored_means
+from spectragan.translator.domain_data import domain_data, stored_means
 from spectragan.translator.matching.matching import (
     check_not_asked_for,
     doubt_in,
     emulated,
-    read_anchors,
+    read_known,
 )
 from spectragan.translator.matching.mismatch import match_domains
 from spectragan.translator.matching.offset import likely_pairs
@@ -70,7 +70,8 @@ class PseudoPairTranslator(BaseTranslator):
     Notes
     -----
     A gap that makes stars look like other stars leaves no trace in unpaired spectra.
-    ``mismatch_.is_ambiguous`` says where that is as likely as other labels; `anchors` decide.
+    ``mismatch_.is_ambiguous`` says where that is as likely as other labels; `anchors` or rough
+    `labels` decide.
 
     Examples
     --------
@@ -98,7 +99,9 @@ class PseudoPairTranslator(BaseTranslator):
     def __init__(self, n_components: int | None = 20) -> None:
         self.n_components = n_components
 
-    def fit(self, X: Any, y: Any = None, *, anchors: Any = None) -> "PseudoPairTranslator":
+    def fit(
+        self, X: Any, y: Any = None, *, anchors: Any = None, labels: Any = None
+    ) -> "PseudoPairTranslator":
         """Learn the map from unpaired spectra.
 
         Parameters
@@ -110,6 +113,9 @@ class PseudoPairTranslator(BaseTranslator):
         anchors : tuple of (observed spectra, partners), default=None
             A few stars whose labels are known, with their synthetic spectra row by row (or, with
             an emulator, their labels).
+        labels : RoughLabels, default=None
+            Catalogue or photometric labels of observed stars, with their errors: another way to
+            tell a gap from a difference of labels.
 
         Returns
         -------
@@ -122,7 +128,8 @@ class PseudoPairTranslator(BaseTranslator):
             If the domains are on different grids.
         ValueError
             If a domain is missing or has fewer than 2 usable spectra, `n_components` isn't an
-            integer of at least 1 or None, or there are too few spectra for `anchors`.
+            integer of at least 1 or None, or there are too few spectra for `anchors` or
+            `labels`, or `labels` aren't one row for each spectrum.
 
         Warns
         -----
@@ -132,7 +139,7 @@ class PseudoPairTranslator(BaseTranslator):
         check_all(vars(self), self._rules)
         source, X = X, emulated(X, y)
         parts = self._fit_domains(X, y)
-        known = read_anchors(self, anchors, source)
+        known, _ = read_known(self, anchors, labels, source, (X, y))
         rng = np.random.RandomState(0)
         whole = [domain_data(part) for part in parts]
         some = [data.sample(rng) for data in whole]
@@ -144,11 +151,10 @@ class PseudoPairTranslator(BaseTranslator):
             rng=rng,
             means=stored_means(whole),
         )
-        used = None if known is None else (memory_data(known[0]), memory_data(known[1]))
-        found = match_domains((whole[0], whole[1]), match=False, anchors=used)
+        found = match_domains((whole[0], whole[1]), match=False, known=known)
         self.mismatch_ = self.offset_covariance_ = None
         if found is None:
-            check_not_asked_for(False, anchors, parts)
+            check_not_asked_for(False, known, parts)
             self.map_ = constant_map(self.subspace_)
         else:
             self.mismatch_ = replace(found.mismatch, matched=True)  # each star has its own

@@ -24,7 +24,7 @@ from spectragan.translator.domain_data import domain_data, memory_data
 from spectragan.translator.game.health import judge_health, warn_of_few
 from spectragan.translator.game.net import EpochScores, TranslatorNet, epoch_history
 from spectragan.translator.game.setup import Game, build_game, earlier_training
-from spectragan.translator.matching.matching import emulated, match_labels, read_anchors
+from spectragan.translator.matching.matching import emulated, match_labels, read_known
 from spectragan.translator.matching.offset import settle_offset
 from spectragan.translator.matching.pseudo_map import PseudoMap
 from spectragan.translator.networks.pixels import SubspacePixels
@@ -293,6 +293,7 @@ class CycleGANTranslator(BaseTranslator):
         y: Any = None,
         *,
         anchors: Any = None,
+        labels: Any = None,
         validation: Any = None,
         resume: bool = False,
     ) -> "CycleGANTranslator":
@@ -309,6 +310,9 @@ class CycleGANTranslator(BaseTranslator):
         anchors : tuple of (observed spectra, partners), default=None
             A few stars whose labels are known, with their synthetic spectra row by row (or, with
             an emulator, their labels). They tell a gap from a difference of labels.
+        labels : RoughLabels, default=None
+            Catalogue or photometric labels of observed stars, with their errors: another way to
+            tell a gap from a difference of labels.
         validation : tuple of (synthetic, observed) spectra, default=None
             Pairs, row by row, that are scored after each epoch (see `cycle_scores`) and never
             trained on.
@@ -352,16 +356,17 @@ class CycleGANTranslator(BaseTranslator):
         source, X = X, emulated(X, y)
         parts = self._fit_domains(X, y, reset=earlier is None)
         warn_of_few(*map(len, parts))
-        known = read_anchors(self, anchors, source)
+        known, partners = read_known(self, anchors, labels, source, (X, y))
         pairs = check_pairs(validation, partial(self._validate, reset=False))
-        for name, given in (("anchors", known), ("validation", pairs)):
+        for name, given in (("anchors", partners), ("validation", pairs)):
             for part, domain in zip(given or (), parts, strict=False):
                 warn_if_unlike(part, domain, f"`{name}`")
         data = {
             "synthetic": parts[SYNTHETIC],
             "observed": parts[OBSERVED],
             "validation": pairs,
-            "anchor": known,
+            "anchor": partners,
+            "label": None if labels is None else (labels.observed, labels.error),
         }
         device = resolve_device(self.device)
         checkpoints = open_fit(self, data, resume=resume)

@@ -11,13 +11,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from spectragan.emulator.estimator import SpectrumEmulator
 from spectragan.exceptions import LabelMismatchWarning
-from spectragan.labels import LabelHull, named_columns
+from spectragan.labels import LabelArray, LabelHull, named_columns
 from spectragan.spectra import Spectra
 from spectragan.spectra.convert import kind_of
 from spectragan.spectra.inputs import check_set
-from spectragan.spectra.lazy import has_good_pixel
+from spectragan.spectra.lazy import LazySpectra, has_good_pixel
 from spectragan.translator.base import holds_spectra
-from spectragan.translator.domain_data import domain_data, memory_data
+from spectragan.translator.domain_data import DomainData, domain_data, memory_data
+from spectragan.translator.matching.known_stars import (
+    LEAST_SYNTHETIC,
+    MAX_ROWS,
+    KnownStars,
+    LabelledStars,
+    RoughLabels,
+)
 from spectragan.translator.matching.mismatch import (
     MIN_PIXELS,
     MIN_ROWS,
@@ -35,7 +42,7 @@ JITTER = 0.2  # of the labels' scatter: emulated labels lie between those of the
 def match_labels(
     estimator: Any,
     parts: tuple[Spectra, Spectra],
-    anchors: tuple[Spectra, Spectra] | None,
+    known: KnownStars | None,
     *,
     drawn: bool,
 ) -> tuple[tuple[Spectra, Spectra], Match | None]:
@@ -47,8 +54,8 @@ def match_labels(
         With the parameter `match_labels`.
     parts : two Spectra
         Synthetic first.
-    anchors : two Spectra, or None
-        Synthetic and observed spectra of the same stars.
+    known : KnownStars or None
+        Counterparts or labels of some observed stars.
     drawn : bool
         Whether the synthetic spectra were drawn here: then their labels are nobody's mistake.
 
@@ -71,16 +78,16 @@ def match_labels(
     found = match_domains(
         (domain_data(parts[0]), domain_data(parts[1])),
         match=estimator.match_labels,
-        anchors=None if anchors is None else (memory_data(anchors[0]), memory_data(anchors[1])),
+        known=known,
     )
     if found is None:
-        check_not_asked_for(estimator.match_labels, anchors, parts)
+        check_not_asked_for(estimator.match_labels, known, parts)
         return parts, None
     mismatch = found.mismatch
     # Labels that were drawn here to be chosen from are nobody's mistake, if they suffice.
     expected = drawn and mismatch.matched and mismatch.shares[1] >= LEAST_SHARE
     if mismatch.is_significant and not expected:
-        sentence = _sentence(mismatch, drawn=drawn, anchored=anchors is not None)
+        sentence = _sentence(mismatch, drawn=drawn, settled=mismatch.bounded)
         warnings.warn(sentence, LabelMismatchWarning, stacklevel=4)
     if mismatch.matched:
         parts = parts[0][found.rows[0]], parts[1][found.rows[1]]
@@ -201,6 +208,98 @@ def read_anchors(estimator: Any, anchors: Any, source: Any) -> tuple[Spectra, Sp
     return synthetic[seen], observed[seen]
 
 
+def read_known(
+    estimator: Any, anchors: Any, labels: Any, source: Any, given: tuple[Any, Any]
+) -> tuple[KnownStars | None, tuple[Spectra, Spectra] | None]:
+    """Return what is known of some observed stars.
+
+    Parameters
+    ----------
+    estimator : BaseTranslator
+    anchors : tuple of (observed spectra, synthetic partners or labels), or None
+    labels : RoughLabels or None
+    source : object
+        What the synthetic side of the fit is.
+    given : tuple of (X, y)
+        As `fit` got them, an emulator replaced by the spectra that it drew.
+
+    Returns
+    -------
+    known : KnownStars or None
+    anchors : two Spectra, synthetic first, or None
+
+    Raises
+    ------
+    ValueError
+        If anchors aren't equally many spectra on the grid of the fit, or labels aren't one row
+        for each spectrum, or too few.
+    """
+    pairs = read_anchors(estimator, anchors, source)
+    labelled = _read_labels(estimator, labels, source, given)
+    if pairs is None and labelled is None:
+        return None, None
+    used = None if pairs is None else (memory_data(pairs[0]), memory_data(pairs[1]))
+    return KnownStars(used, labelled), pairs
+
+
+def _read_labels(
+    estimator: Any, labels: Any, source: Any, given: tuple[Any, Any]
+) -> LabelledStars | None:
+    if labels is None:
+        return None
+    if not isinstance(labels, RoughLabels):
+        raise ValueError(
+            f"`labels` must be RoughLabels; got {type(labels).__name__}; write "
+            "RoughLabels(labels of observed stars, their errors, synthetic=labels of models)."
+        )
+    parts = estimator._read_domains(*given, reset=False)
+    models, emulator = (parts[0], labels.synthetic), _emulator(source)
+    if emulator is not None:
+        drawn = _training_labels(emulator, np.random.RandomState(0))[-MAX_ROWS:]
+        units = getattr(emulator, "_label_units", {})
+        named = LabelArray(drawn, emulator.label_names_, units)
+        models = _emulate(emulator, drawn), labels.select(named)
+    synthetic, synthetic_labels, _ = _with_labels(*models, None, "synthetic")
+    observed, values, error = _with_labels(parts[1], labels.observed, labels.error, "observed")
+    known = np.isfinite(values).any(axis=0)
+    return LabelledStars(
+        synthetic,
+        observed,
+        synthetic_labels[:, known],
+        values[:, known],
+        error[:, known],
+        labels.zero_point[known],
+    )
+
+
+def _with_labels(
+    spectra: Spectra, labels: np.ndarray | None, error: np.ndarray | None, domain: str
+) -> tuple[DomainData, np.ndarray, np.ndarray]:
+    """Return spectra that have pixels and labels, at most 2,000, and these with their errors."""
+    if labels is None or len(labels) != len(spectra):
+        found = "none" if labels is None else str(len(labels))
+        raise ValueError(
+            f"`labels` must hold one row for each of the {len(spectra)} {domain} spectra; got "
+            f"{found}; give RoughLabels(..., {domain}=...) in the order of the spectra, NaN where "
+            "nothing is known."
+        )
+    is_known = np.isfinite(labels)
+    # Without all labels, a model says nothing of how they go with latents.
+    some = is_known.all(axis=1) if error is None else is_known.any(axis=1)
+    rows = np.flatnonzero(some & has_good_pixel(spectra))
+    least = LEAST_SYNTHETIC if error is None else 1
+    if len(rows) < least:
+        raise ValueError(
+            f"`labels` must know those of at least {least} {domain} spectra; got {len(rows)}; "
+            "give more of them, or leave `labels` out."
+        )
+    rows = rows[:: -(-len(rows) // MAX_ROWS)]
+    part = spectra[rows]
+    part = part.load() if isinstance(part, LazySpectra) else part
+    errors = np.broadcast_to(1.0 if error is None else error, labels.shape)
+    return memory_data(part), labels[rows], errors[rows]
+
+
 def _emulator(source: Any) -> Any:
     """Return what makes spectra of labels, or None if `source` holds spectra."""
     if isinstance(source, FrozenEstimator):
@@ -218,21 +317,25 @@ def _are_labels(partners: Any, emulator: Any) -> bool:
     return np.shape(partners)[1:] == (len(emulator.label_names_),)
 
 
-def check_not_asked_for(match: Any, anchors: Any, parts: tuple[Spectra, Spectra]) -> None:
+def check_not_asked_for(
+    match: Any, known: KnownStars | None, parts: tuple[Spectra, Spectra]
+) -> None:
     """Raise one sentence if labels were to be matched where nothing can be said about them.
 
     Parameters
     ----------
     match : {"auto", True, False}
-    anchors : object or None
+    known : KnownStars or None
     parts : two Spectra
 
     Raises
     ------
     ValueError
-        If either was asked for.
+        If any was asked for.
     """
-    asked = "anchors" if anchors is not None else "match_labels" if match is True else None
+    asked = "match_labels" if match is True else None
+    if known is not None:
+        asked = "labels" if known.anchors is None else "anchors"
     if asked is not None:
         raise ValueError(
             f"`{asked}` needs {MIN_ROWS} spectra of each domain, different ones, and {MIN_PIXELS} "
@@ -256,11 +359,11 @@ def doubt_in(mismatch: LabelMismatch) -> str:
     return (
         f"the observed stars look {size} away from the synthetic ones, and nothing in unpaired "
         "spectra tells whether their labels differ or the models are off along the labels; "
-        "taken for labels; give `anchors` to decide."
+        "taken for labels; give `anchors` or rough `labels` to decide."
     )
 
 
-def _sentence(mismatch: LabelMismatch, *, drawn: bool, anchored: bool) -> str:
+def _sentence(mismatch: LabelMismatch, *, drawn: bool, settled: bool) -> str:
     done = "trained as if they were alike"
     if mismatch.matched:
         first, second = (f"{100 * share:.0f} %" for share in mismatch.shares)
@@ -269,8 +372,8 @@ def _sentence(mismatch: LabelMismatch, *, drawn: bool, anchored: bool) -> str:
     offset, error = abs(mismatch.offset[furthest]), mismatch.offset_error[furthest]
     source = "the emulator's training set" if drawn else "the synthetic spectra"
     remedy = f"draw the labels of {source} like those of the observed stars"
-    if not anchored:
-        remedy += ", or give `anchors`"
+    if not settled:
+        remedy += ", or give `anchors` or rough `labels`"
     return (
         "the labels of the observed stars seem to be distributed otherwise than those of "
         f"{source}: by up to {offset:.2f} +- {error:.2f} standard deviations in the mean, "

@@ -1,7 +1,7 @@
 """How far label distributions differ between the domains, and which stars both have."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,8 +11,15 @@ from sklearn.utils.extmath import randomized_svd
 
 from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.domain_data import DomainData
+from spectragan.translator.matching.known_stars import (
+    KnownStars,
+    doubt_in_labels,
+    doubt_in_latents,
+    relate_labels,
+)
 from spectragan.translator.matching.manifold import Powers, fit_manifold
-from spectragan.translator.matching.pseudo_pairs import PseudoPairs, find_pseudo_pairs
+from spectragan.translator.matching.pseudo_pairs import PseudoPairs
+from spectragan.translator.matching.search import find_pseudo_pairs
 from spectragan.translator.subspace import intrinsic_dimension
 
 N_COMPONENTS = 20  # in which the intrinsic dimension is counted
@@ -129,7 +136,6 @@ COMMON_WORDS = (
     ("redwards", "bluewards", " pixels", 1.0),
     ("(rms) of another continuum", "", " %", 100.0),
 )
-LABEL_DOUBT = 0.1  # standard deviations: what models may have wrong along the labels anyway
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -272,12 +278,15 @@ class Placed:
         Those that both domains have seen often; `pairs` has only them.
     basis : LatentBasis
         Of the synthetic spectra.
+    settled : bool
+        Whether what is known of some stars settles whether labels differ.
     """
 
     latents: tuple[np.ndarray, np.ndarray]
     pairs: PseudoPairs
     pixels: np.ndarray
     basis: LatentBasis
+    settled: bool = False
 
 
 @dataclass(frozen=True)
@@ -302,7 +311,7 @@ def match_domains(
     domains: tuple[Any, Any],
     *,
     match: bool | str,
-    anchors: tuple[DomainData, DomainData] | None = None,
+    known: KnownStars | None = None,
 ) -> Match | None:
     """Estimate how far the label distributions differ, and draw stars that both domains have.
 
@@ -312,8 +321,8 @@ def match_domains(
         Synthetic first.
     match : {"auto", True, False}
         "auto" draws where the distributions differ significantly.
-    anchors : two DomainData, default=None
-        Synthetic and observed spectra of the same stars, row by row.
+    known : KnownStars, default=None
+        Counterparts or labels of some observed stars.
 
     Returns
     -------
@@ -331,11 +340,11 @@ def match_domains(
     ----------
     .. [1] Li, F., Morgan, K. L. & Zaslavsky, A. M. 2018, JASA, 113, 390.
     """
-    placed = place_domains(domains, anchors=anchors)
+    placed = place_domains(domains, known=known)
     if placed is None:
         return None
     weights = overlap_weights(*placed.latents)
-    mismatch = _compare(placed, weights, match, bounded=anchors is not None)
+    mismatch = _compare(placed, weights, match)
     rows = np.arange(len(weights[0])), np.arange(len(weights[1]))
     if mismatch.matched:
         rows = _resample(weights[0]), _resample(weights[1])
@@ -345,7 +354,7 @@ def match_domains(
 def place_domains(
     domains: tuple[Any, Any],
     *,
-    anchors: tuple[DomainData, DomainData] | None = None,
+    known: KnownStars | None = None,
 ) -> Placed | None:
     """Give the spectra of both domains common latents, whatever their label distributions.
 
@@ -353,8 +362,8 @@ def place_domains(
     ----------
     domains : two DomainData or StoredDomain
         Synthetic first.
-    anchors : two DomainData, default=None
-        Synthetic and observed spectra of the same stars, row by row.
+    known : KnownStars, default=None
+        Counterparts or labels of some observed stars.
 
     Returns
     -------
@@ -375,19 +384,45 @@ def place_domains(
         return None
     manifold = fit_manifold(basis.latents(synthetic), basis.filled(synthetic))
     pairs = find_pseudo_pairs(manifold, observed.flux, observed.weights, rng)
-    if anchors is not None:
-        first, second = (_cut(part, pixels) for part in anchors)
+    settled = False
+    if known is not None:
         away = pairs.centre - basis.latents(synthetic).mean(axis=0)
-        # All of the offset may be a gap along the labels, and models are never quite right.
-        doubt = np.outer(away, away) + LABEL_DOUBT**2 * np.eye(len(away))
-        pairs = pairs.with_anchors(basis.latents(first), second.flux, second.weights, doubt)
+        pairs, settled = _with_known(pairs, basis, pixels, known, away)
     # Block by block: a domain may be larger than the memory.
     parts = ((_cut(block, pixels) for _, block in data.blocks()) for data in domains)
     latents = (
         np.concatenate([basis.latents(part) for part in next(parts)]),
         np.concatenate([pairs.place(part.flux, part.weights) for part in next(parts)]),
     )
-    return Placed(latents, pairs, pixels, basis)
+    return Placed(latents, pairs, pixels, basis, settled)
+
+
+def _with_known(
+    pairs: PseudoPairs,
+    basis: LatentBasis,
+    pixels: np.ndarray,
+    known: KnownStars,
+    away: np.ndarray,
+) -> tuple[PseudoPairs, bool]:
+    """Return pairs that agree with what is known, and whether that settles what is in doubt."""
+    square = away @ np.linalg.solve(pairs.mean_covariance, away)
+    differ = bool(chi2.sf(square, len(away)) < LEVEL)
+    if known.anchors is not None:
+        first, second = (_cut(part, pixels) for part in known.anchors)
+        pairs = pairs.with_anchors(
+            basis.latents(first), second.flux, second.weights, doubt_in_latents(away)
+        )
+    if known.labelled is None:
+        return pairs, True
+    labelled = known.labelled
+    first, second = (_cut(part, pixels) for part in (labelled.synthetic, labelled.observed))
+    latents, labels = basis.latents(first), labelled.synthetic_labels
+    relation = relate_labels(latents, labels)
+    doubt = None
+    if known.anchors is None:
+        doubt = doubt_in_labels(away, relation, latents, labels)
+    stars = replace(labelled, observed=second)
+    return pairs.with_labels(relation, stars, doubt, differ=differ)
 
 
 def _often_seen(data: DomainData) -> np.ndarray:
@@ -432,7 +467,7 @@ def overlap_weights(synthetic: np.ndarray, observed: np.ndarray) -> tuple[np.nda
 
 
 def _compare(
-    placed: Placed, weights: tuple[np.ndarray, np.ndarray], match: bool | str, *, bounded: bool
+    placed: Placed, weights: tuple[np.ndarray, np.ndarray], match: bool | str
 ) -> LabelMismatch:
     synthetic, observed = placed.latents
     pairs = placed.pairs
@@ -456,7 +491,7 @@ def _compare(
         shares,
         matched,
         pairs.common,
-        bounded,
+        placed.settled,
     )
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from spectragan.translator.domain_data import DomainData
 from spectragan.translator.matching.manifold import Manifold, Powers
 from spectragan.translator.matching.mismatch import Placed
-from spectragan.translator.matching.pseudo_pairs import fit_latents, scaled_weights, trust_in
+from spectragan.translator.matching.pseudo_pairs import fit_latents, scaled_weights
+from spectragan.translator.matching.search import trust_in
 from spectragan.translator.representation import fit_head
 from spectragan.translator.subspace import Subspace
 

@@ -4,39 +4,26 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from spectragan.translator.matching.instrument import Instrument, no_instrument
+from spectragan.translator.matching.instrument import Instrument
+from spectragan.translator.matching.known_stars import LabelledStars, LabelRelation
 from spectragan.translator.matching.manifold import Manifold, Powers
-from spectragan.translator.matching.sparse_gap import (
-    GapForms,
-    closeness,
-    find_sparsest,
-    gap_forms,
-    resampled_changes,
-    weighted_median,
-)
 
-ROUNDS = 32  # at most: latents, instrument and gap are found in turn, until they agree
-AGREED = 1e-3  # standard deviations of the latents: mean changes no larger than this end it
-ROUND_ITERATIONS = 10  # of a round that starts where the last one ended
-ROUND_ROWS, ROUND_PIXELS = 400, 1500  # observed spectra and pixels that rounds work with
-LAST_ROUNDS = 2  # with all of them
 STEPS = 50  # of Gauss-Newton at most: few stars, far off on a curved manifold, need more than 8
 CONVERGED = 1e-3  # standard deviations of the latents: steps no longer than this end it
 LONGEST_STEP = 1.0  # standard deviations of the latents
 PRIOR_VARIANCE = 9.0  # of latents: only directions a spectrum says nothing about feel it
 INFORMATION = 1e4  # that every spectrum has on the latents, beside the prior's
-SAMPLE_ROWS = 150  # of observed spectra, over which the gap is averaged
 CHUNK_ROWS = 256
-RIDGE = 1e-6
-OUTLYING = 3.0  # median residuals beyond which a spectrum counts for less
 PRIOR_ANCHORS = 3.0  # that the prior is worth where the scatter of the anchors is estimated
-# What polynomials and first-order changes leave open, in standard deviations of the latents:
-# errors of the mean latents were no larger where a gap was common to all lines.
-MODEL_ERROR = 0.02
-FIRST_ORDER = 0.06  # of a common change: how far off its size may be
+LABEL_ROUNDS = 3  # of an update with rough labels: they aren't linear in the latents
+FAR_OFF = 3.0  # standard deviations beyond which a rough label counts for less
+HIDING = 0.05  # how likely labels and a gap along them cancel, beside either of the others
+USEFUL = 0.5  # of a doubt: rough labels that leave more of it say too little about it
+BOUND = 0.125  # standard deviations of the latents: what they must leave to settle it
 # Error of a typical latent, in standard deviations, beyond which counterparts aren't trusted: 0.02
 # to 0.05 where gaps are sparse, 0.3 between real stars and their models.
 SPARSE = 0.1
+NORMAL_MEDIAN = 0.6745  # of the absolute value of a standard normal number
 FLOOR = 1e-9  # of covariances, relative to their mean
 TINY = np.finfo(float).tiny
 
@@ -108,10 +95,8 @@ class PseudoPairs:
         latents : ndarray of shape (n_spectra, n_latents)
             Of each spectrum by itself.
         """
-        start = np.zeros((len(flux), self.manifold.powers.n_latents))
-        scaled = scaled_weights(self.manifold, weights) * self.emphasis
-        latents = fit_latents(self.seen, self.gap, flux, scaled, start)
-        return latents + _affine(latents) @ self.shift.T
+        latents = self._unmoved(flux, weights)
+        return latents + affine(latents) @ self.shift.T
 
     def moved(self, by: np.ndarray, covariance: np.ndarray) -> "PseudoPairs":
         """Return pairs with the mean star elsewhere, and all others as is likely then.
@@ -150,187 +135,150 @@ class PseudoPairs:
             Latents of the synthetic counterparts.
         flux, weights : ndarrays of shape (n_anchors, n_pixels)
             Of the observed anchors.
-        doubt : ndarray of shape (n_latents, n_latents), default=None
-            Covariance of what the mean latents may be off beyond `covariance`: a gap along the
-            labels leaves no trace in the spectra.
+        doubt : ndarray of shape (n, n), default=None
+            Covariance of what the elements of `shift` may be off beyond `covariance`: a gap along
+            the labels leaves no trace in the spectra.
 
         Returns
         -------
         pairs : PseudoPairs
         """
-        latents = self.place(flux, weights)
-        n = latents.shape[1]
-        prior = self.covariance.copy()
-        if doubt is not None:
-            constants = np.arange(n) * (n + 1)
-            prior[np.ix_(constants, constants)] += doubt
-        terms, off = _affine(latents), partners - latents
+        latents = self._unmoved(flux, weights)
+        terms = affine(latents)
+        off = partners - latents - terms @ self.shift.T
         # A single anchor has no scatter: the prior stands in for some of them.
         own = (off - np.median(off, axis=0)).T @ (off - np.median(off, axis=0))
         mean = _move_of(latents.mean(axis=0))
         noise = PRIOR_ANCHORS * mean @ self.covariance @ mean.T + own
-        noise = noise / (PRIOR_ANCHORS + len(off)) + TINY * np.eye(n)
+        noise = noise / (PRIOR_ANCHORS + len(off)) + TINY * np.eye(latents.shape[1])
         precision = np.linalg.inv(noise)
-        floor = FLOOR * np.trace(prior) / len(prior) + TINY
-        gained = np.linalg.inv(prior + floor * np.eye(len(prior)))
-        gained += np.kron(precision, terms.T @ terms)
-        covariance = np.linalg.inv(gained)
-        moved = covariance @ (precision @ off.T @ terms).ravel()
-        return replace(self, covariance=covariance, shift=moved.reshape(self.shift.shape))
+        gram, pull = np.kron(precision, terms.T @ terms), (precision @ off.T @ terms).ravel()
+        return self._updated(doubt, gram, pull)
 
-
-def find_pseudo_pairs(
-    manifold: Manifold, flux: np.ndarray, weights: np.ndarray, rng: np.random.RandomState
-) -> PseudoPairs:
-    r"""Find the synthetic counterpart of every observed spectrum, whatever its label distribution.
-
-    Observed spectra are synthetic ones as an instrument shows them, plus a gap that is linear in
-    the latents at every pixel. A change of the latents, :math:`\delta = D\,(1, z)`, and one of
-    the gap, :math:`-J_j \delta`, are the same to the data; so are one of the instrument and of the
-    gap. The ones chosen leave a gap at as few pixels as possible (see `find_sparsest`). Then
-    latents are found anew where there is no gap, and so on until nothing moves.
-
-    Parameters
-    ----------
-    manifold : Manifold
-        Of the synthetic spectra.
-    flux, weights : ndarrays of shape (n_observed, n_pixels)
-        Weights are inverse variances, or 0 and 1 where they are unknown.
-    rng : RandomState
-        Chooses the rows and pixels of the error estimate.
-
-    Returns
-    -------
-    pairs : PseudoPairs
-
-    Notes
-    -----
-    Nothing in spectra without pairs tells a gap that looks like a change of labels from a change
-    of labels. Where the gap is sparse, but for what all lines have in common, that is no matter;
-    where every pixel has a gap of :math:`\rho` of what one standard deviation of the latents
-    changes, an offset of that order can hide in it, and ``covariance`` has half of it. Half is an
-    assumption, not a measurement.
-    """
-    some = np.sort(rng.permutation(len(flux))[:ROUND_ROWS])
-    few = slice(None, None, -(-flux.shape[1] // ROUND_PIXELS))
-    search = _Search(manifold, flux[some, few], weights[some, few], rng, few)
-    for _ in range(ROUNDS):
-        if search.step() < AGREED:
-            break
-    if search.flux.size < flux.size:
-        search = search.widened(flux, weights)
-        for _ in range(LAST_ROUNDS):
-            search.step()
-    return search.result()
-
-
-class _Search:
-    """Latents, instrument and gap, each found with the others as they are."""
-
-    def __init__(
+    def with_labels(
         self,
-        manifold: Manifold,
-        flux: np.ndarray,
-        weights: np.ndarray,
-        rng: np.random.RandomState,
-        pixels: slice = slice(None),
-    ) -> None:
-        n_latents, n_pixels = manifold.powers.n_latents, flux.shape[1]
-        self.manifold, self.rng, self.pixels = manifold, rng, pixels
-        # Drawn once: other stars in each round would move the latents for ever.
-        self.order = rng.permutation(len(flux))
-        self.flux, self.good = flux, weights > 0
-        self.scaled = scaled_weights(manifold.at(pixels), weights)
-        self.instrument, self.seen = no_instrument(manifold), manifold.at(pixels)
-        self.gap, self.sparse = np.zeros((2, n_latents + 1, n_pixels))
-        self.emphasis = np.ones(n_pixels)
-        self.latents, self.trust = np.zeros((len(flux), n_latents)), np.ones(len(flux))
-        self.forms: GapForms | None = None
-        self.change: np.ndarray | None = None
+        relation: LabelRelation,
+        stars: LabelledStars,
+        doubt: np.ndarray | None = None,
+        *,
+        differ: bool = True,
+    ) -> tuple["PseudoPairs", bool]:
+        r"""Return pairs that agree with rough labels of observed stars.
 
-    def widened(self, flux: np.ndarray, weights: np.ndarray) -> "_Search":
-        """Return the search where it stands, with all spectra and pixels."""
-        other = _Search(self.manifold, flux, weights, self.rng)
-        other.instrument, other.change = self.instrument, self.change
-        other.seen = self.instrument.changed(self.manifold)
-        # Of the other pixels nothing is known yet: they don't count in the first round.
-        other.emphasis[:] = 0.0
-        other.emphasis[self.pixels], other.sparse[:, self.pixels] = self.emphasis, self.sparse
-        return other
+        Three assumptions are weighted by how well they explain the mean labels: the latents are
+        right; they are off within `covariance`; or within that and `doubt`. Before, all are as
+        likely, but the last one is not where spectra see no difference: a gap would have to hide
+        just that of the labels. The two last are updates as with anchors, for what labels say of
+        latents by `relation`, with zero points that are unknown, too. Stars far off count for
+        less, and errors that are stated too small are taken for what the stars' scatter says.
 
-    def step(self) -> float:
-        """Find everything once more; return how far the mean latents moved."""
-        weights = self.scaled * self.emphasis
-        latents = fit_latents(self.seen, self.sparse, self.flux, weights, self.latents)
-        self._find_gap(latents)
-        self.trust = _trust(self.seen, self.gap, latents, self.flux, self.good)
-        self._find_gap(latents)
-        rows = self._sample()
-        forms = gap_forms(self.manifold, self.instrument, self.gap, latents[rows], self.pixels)
-        if self.change is None:
-            change = find_sparsest(forms)
-        else:
-            start = forms.start(self.instrument.amounts)
-            change = find_sparsest(forms, None, start, ROUND_ITERATIONS)
-        moved = _affine(latents) @ forms.shift(change).T
-        latents = np.clip(latents + moved, self.manifold.lowest, self.manifold.highest)
-        self.forms, self.change = forms, change
-        self.instrument = replace(self.instrument, amounts=forms.amounts(change))
-        self.seen = self.instrument.changed(self.manifold).at(self.pixels)
-        self._find_gap(latents)
-        size = np.sqrt(((_affine(latents[rows]) @ self.gap) ** 2).mean(axis=0))
-        # Of pixels that say something: elsewhere there may be no gap for want of lines.
-        self.emphasis = closeness(size, forms.signal)
-        # What is left at pixels that agree is taken for nothing: else the gap would remember
-        # latents that were wrong, and hold them there.
-        self.sparse = self.gap * (1 - closeness(forms.sizes(change), forms.signal))
-        step = np.abs((latents - self.latents).mean(axis=0)).max()
-        self.latents = latents
-        return float(step)
+        Parameters
+        ----------
+        relation : LabelRelation
+        stars : LabelledStars
+        doubt : ndarray of shape (n, n), default=None
+            As for anchors. Left aside where the labels are too rough to halve it.
+        differ : bool, default=True
+            Whether spectra see the domains differ.
 
-    def result(self) -> PseudoPairs:
-        """Return the pairs, with errors."""
-        assert self.forms is not None
-        assert self.change is not None
-        forms, n = self.forms, self.manifold.powers.n_latents
-        draws = resampled_changes(forms, self.change, self.rng)
-        shifts = draws[:, : n * (n + 1)]
-        rows = self._sample()
-        hidden = _hidden(self.manifold, forms.sizes(self.change), self.latents[rows])
-        assumed = np.hypot(hidden, MODEL_ERROR)
-        centre = np.average(self.latents, axis=0, weights=self.trust)
-        covariance = np.cov(shifts.T) + np.diag(np.repeat(assumed, n + 1) ** 2)
-        return PseudoPairs(
-            self.manifold,
-            self.instrument,
-            self.seen,
-            self.sparse,
-            self.emphasis,
-            covariance,
-            self._common(forms.amounts(draws.T).T, centre),
-            np.zeros((n, n + 1)),
-            centre,
+        Returns
+        -------
+        pairs : PseudoPairs
+        settled : bool
+            Whether the labels settle what is in doubt: to an eighth of a standard deviation.
+        """
+        latents = self._unmoved(stars.observed.flux, stars.observed.weights)
+        near, evidence = self._labelled(relation, stars, latents, None)
+        as_found = replace(near, shift=self.shift)
+        certain = _mixture([as_found, near], [0.0, evidence])
+        if doubt is None:
+            return certain, True
+        far, more = self._labelled(relation, stars, latents, doubt)
+        more += 0.0 if differ else np.log(HIDING)
+        mixed = _mixture([as_found, near, far], [0.0, evidence, more])
+        move = _move_of(self.centre)
+        furthest = np.linalg.eigh(move @ doubt @ move.T)[1][:, -1] @ move
+        before, after = (
+            np.sqrt(furthest @ covariance @ furthest)
+            for covariance in (self.covariance + doubt, far.covariance)
         )
+        if after > USEFUL * before:
+            return certain, False
+        return mixed, bool(after < BOUND)
 
-    def _common(self, draws: np.ndarray, centre: np.ndarray) -> np.ndarray:
-        """Return what all lines have in common, and its scatter over draws."""
-        flux = self.manifold.spectra(centre[None])[0]
-        sizes = self.instrument.common(flux, centre)
-        others = [
-            replace(self.instrument, amounts=amounts).common(flux, centre) for amounts in draws
-        ]
-        # To first order only, and depths are parts of a continuum that isn't known well.
-        depth, width, place, _ = FIRST_ORDER * np.abs(sizes)
-        return np.column_stack(
-            [sizes, np.hypot(np.std(others, axis=0), [depth, width, place, depth])]
-        )
+    def _labelled(
+        self,
+        relation: LabelRelation,
+        stars: LabelledStars,
+        latents: np.ndarray,
+        doubt: np.ndarray | None,
+    ) -> tuple["PseudoPairs", float]:
+        """Update with labels of stars at `latents`; return pairs, and the logarithm of evidence.
 
-    def _sample(self) -> np.ndarray:
-        trust = self.trust[self.order]
-        return np.sort(self.order[trust >= min(0.5, float(trust.max()))][:SAMPLE_ROWS])
+        The latter is relative to that of latents that are right.
+        """
+        pairs, terms, size = self, affine(latents), len(self.covariance)
+        variance = stars.error**2 + relation.scatter**2
+        smallest = FLOOR * np.median(variance, axis=0)
+        zero = np.diag(1 / (stars.zero_point**2 + smallest))
+        weight = np.isfinite(stars.observed_labels) / variance
+        for _ in range(LABEL_ROUNDS):
+            found = latents + terms @ pairs.shift.T
+            slopes = relation.slopes(found)
+            rows = np.einsum("nlk,nt->nlkt", slopes, terms).reshape(*weight.shape, size)
+            off = np.nan_to_num(stars.observed_labels - relation.labels(found))
+            known = _trusted(off, weight)
+            off += rows @ (pairs.shift - self.shift).ravel()
+            weighted = rows * known[..., None]
+            # Zero points are unknown, too: what they may be is taken out of what labels say.
+            cross = weighted.sum(axis=0)
+            taken = cross.T @ np.linalg.inv(np.diag(known.sum(axis=0)) + zero)
+            gram = np.einsum("nla,nlb->ab", weighted, rows) - taken @ cross
+            pull = np.einsum("nla,nl->a", weighted, off) - taken @ (known * off).sum(axis=0)
+            pairs = self._updated(doubt, gram, pull)
+        return pairs, self._evidence(relation, stars, latents, doubt)
 
-    def _find_gap(self, latents: np.ndarray) -> None:
-        self.gap = _regress_gap(self.seen, latents, self.flux, self.good, self.trust)
+    def _evidence(
+        self,
+        relation: LabelRelation,
+        stars: LabelledStars,
+        latents: np.ndarray,
+        doubt: np.ndarray | None,
+    ) -> float:
+        """Return how much likelier mean labels are than if the latents were right, as a logarithm.
+
+        Of the means alone: how an offset changes from star to star isn't known well enough.
+        """
+        found = latents + affine(latents) @ self.shift.T
+        weight = np.isfinite(stars.observed_labels) / (stars.error**2 + relation.scatter**2)
+        off = np.nan_to_num(stars.observed_labels - relation.labels(found))
+        known = _trusted(off, weight)
+        total = known.sum(axis=0)
+        mean = (known * off).sum(axis=0) / total
+        slopes = np.einsum("nl,nlk->lk", known, relation.slopes(found)) / total[:, None]
+        chance = np.diag(1 / total + stars.zero_point**2)
+        move = _move_of(self.centre)
+        wider = slopes @ move @ self._prior(doubt) @ move.T @ slopes.T + chance
+        return _log_normal(mean, wider) - _log_normal(mean, chance)
+
+    def _unmoved(self, flux: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        """Return latents without `shift`."""
+        start = np.zeros((len(flux), self.manifold.powers.n_latents))
+        scaled = scaled_weights(self.manifold, weights) * self.emphasis
+        return fit_latents(self.seen, self.gap, flux, scaled, start)
+
+    def _prior(self, doubt: np.ndarray | None) -> np.ndarray:
+        """Return the covariance of all elements of the shift before anything is known."""
+        prior = self.covariance if doubt is None else self.covariance + doubt
+        return prior + (FLOOR * np.trace(prior) / len(prior) + TINY) * np.eye(len(prior))
+
+    def _updated(
+        self, doubt: np.ndarray | None, gram: np.ndarray, pull: np.ndarray
+    ) -> "PseudoPairs":
+        """Return pairs moved by a Kalman update: what was learned, with its precision."""
+        covariance = np.linalg.inv(np.linalg.inv(self._prior(doubt)) + gram)
+        shift = (covariance @ pull).reshape(self.shift.shape)
+        return replace(self, covariance=covariance, shift=self.shift + shift)
 
 
 def fit_latents(
@@ -411,54 +359,42 @@ def _move_of(latents: np.ndarray) -> np.ndarray:
     return np.kron(np.eye(len(latents)), np.append(1.0, latents))
 
 
-def _affine(latents: np.ndarray) -> np.ndarray:
-    return Powers(latents.shape[1], 1)(latents)
+def _mixture(pairs: list[PseudoPairs], evidence: list[float]) -> PseudoPairs:
+    """Return the mean of pairs, weighted by evidence; where they differ, errors say so."""
+    share = np.exp(np.array(evidence) - max(evidence))
+    share /= share.sum()
+    shift = sum(part * one.shift for part, one in zip(share, pairs, strict=True))
+    away = [(one.shift - shift).ravel() for one in pairs]
+    covariance = sum(
+        part * (one.covariance + np.outer(off, off))
+        for part, one, off in zip(share, pairs, away, strict=True)
+    )
+    return replace(pairs[0], shift=shift, covariance=covariance)
 
 
-def _regress_gap(
-    manifold: Manifold, latents: np.ndarray, flux: np.ndarray, good: np.ndarray, trust: np.ndarray
-) -> np.ndarray:
-    """Regress what synthetic spectra lack on the latents, pixel by pixel."""
-    terms = _affine(latents)
-    weighted = terms * trust[:, None]
-    size = terms.shape[1]
-    products = (weighted[:, :, None] * terms[:, None]).reshape(len(terms), -1)
-    gram = (good.T.astype(float) @ products).reshape(-1, size, size)
-    gram += RIDGE * len(terms) * np.eye(size)
-    residual = np.where(good, flux - manifold.spectra(latents), 0.0)
-    return np.linalg.solve(gram, (residual.T @ weighted)[..., None])[..., 0].T
+def _log_normal(x: np.ndarray, covariance: np.ndarray) -> float:
+    square = x @ np.linalg.solve(covariance, x)
+    return -0.5 * float(square + np.linalg.slogdet(covariance)[1])
 
 
-def _trust(
-    manifold: Manifold, gap: np.ndarray, latents: np.ndarray, flux: np.ndarray, good: np.ndarray
-) -> np.ndarray:
-    """Return the weight of each spectrum: small where it is no spectrum like the others."""
-    model = manifold.spectra(latents) + _affine(latents) @ gap
-    return trust_in(np.where(good, flux - model, 0.0), good)
+def _trusted(off: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    """Return the weights of labels (n_stars, n_labels) that are `off` the model by so much.
+
+    Their scatter is at least what is stated, and those that are far off count for less.
+    """
+    relative = np.abs(off) * np.sqrt(weight)
+    seen = np.where(weight > 0, relative, np.nan)
+    centred = np.abs(seen * np.sign(off) - np.nanmedian(seen * np.sign(off), axis=0))
+    scatter = np.nan_to_num(np.nanmedian(centred, axis=0) / NORMAL_MEDIAN)
+    scatter = np.maximum(scatter, 1.0)
+    return weight / scatter**2 * np.minimum(1.0, FAR_OFF * scatter / np.maximum(relative, TINY))
 
 
-def trust_in(residual: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Return the weight of each spectrum: small where it is no spectrum like the others.
+def affine(latents: np.ndarray) -> np.ndarray:
+    """Return 1 and the latents, shape (n, n_latents + 1).
 
     Parameters
     ----------
-    residual : ndarray of shape (n_spectra, n_pixels)
-        What a model of all of them leaves.
-    good : ndarray of bool of shape (n_spectra, n_pixels)
-
-    Returns
-    -------
-    trust : ndarray of shape (n_spectra,)
+    latents : ndarray of shape (n, n_latents)
     """
-    square = np.where(good, residual, 0.0).astype(float) ** 2
-    left = np.sqrt(square.sum(axis=1) / np.maximum(good.sum(axis=1), 1))
-    typical = max(float(np.median(left)), TINY)
-    return 1 / (1 + (left / (OUTLYING * typical)) ** 4)
-
-
-def _hidden(manifold: Manifold, size: np.ndarray, latents: np.ndarray) -> np.ndarray:
-    """Return the offset of each latent that the gap at the typical pixel could hide."""
-    slopes = manifold.powers.jacobian(latents)
-    change = np.einsum("ntk,tp->nkp", slopes, manifold.coefficients)
-    signal = np.sqrt((change**2).mean(axis=0))
-    return np.array([0.5 * weighted_median(size / np.maximum(s, TINY), s**2) for s in signal])
+    return Powers(latents.shape[1], 1)(latents)

@@ -7,6 +7,7 @@ import pytest
 
 from spectragan.datasets import make_mock_domains
 from spectragan.translator.domain_data import domain_data, memory_data
+from spectragan.translator.matching.known_stars import KnownStars
 from spectragan.translator.matching.mismatch import LabelMismatch, match_domains, overlap_weights
 
 
@@ -158,7 +159,7 @@ def test_a_single_anchor_is_not_trusted_blindly():
     pair = mock(random_state=0)
     alone = match_domains(data(pair), match="auto").mismatch
     one = memory_data(pair.synthetic_of_observed[:1]), memory_data(pair.observed[:1])
-    anchored = match_domains(data(pair), match="auto", anchors=one).mismatch
+    anchored = match_domains(data(pair), match="auto", known=KnownStars(one)).mismatch
     assert not anchored.is_significant
     assert (anchored.offset_error > 0.4 * alone.offset_error).all()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from spectragan.translator.matching.manifold import fit_manifold
-from spectragan.translator.matching.pseudo_pairs import find_pseudo_pairs
+from spectragan.translator.matching.search import find_pseudo_pairs
 
 N_PIXELS = 240
 
