@@ -1,6 +1,6 @@
 """`CycleGANTranslator`: unpaired translation between synthetic and observed spectra."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -15,15 +15,14 @@ from spectragan.files.decoding import LoadedNet
 from spectragan.files.layout import refusal
 from spectragan.spectra import Spectra
 from spectragan.spectra.oddities import warn_if_unlike
-from spectragan.training.checkpoints import Checkpoints
 from spectragan.training.devices import plain_torch, resolve_device, seeded
 from spectragan.training.inference import push_forward
 from spectragan.training.resuming import open_fit
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.translator.domain_data import domain_data, memory_data
 from spectragan.translator.game.health import judge_health, warn_of_few
-from spectragan.translator.game.net import EpochScores, TranslatorNet, epoch_history
-from spectragan.translator.game.setup import Game, build_game, earlier_training
+from spectragan.translator.game.net import EpochScores, TranslatorNet, epoch_history, train
+from spectragan.translator.game.setup import build_game, earlier_training
 from spectragan.translator.matching.matching import emulated, match_labels, read_anchors
 from spectragan.translator.matching.offset import settle_offset
 from spectragan.translator.matching.pseudo_map import PseudoMap
@@ -59,9 +58,10 @@ class CycleGANTranslator(BaseTranslator):
         Split latents. None takes 3 (subspace), or 4 channels (conv).
     n_components : int, default=None
         Joint components of both domains. None takes those above the noise, at most 20.
-    adversarial : {"rpgan", "lsgan", "hinge", "bce"}, default="rpgan"
+    adversarial : {"rpgan", "lsgan", "hinge", "bce"} or None, default="rpgan"
         The game between critic and translator. "bce" is the published one, which had no latent
-        and identity terms, penalty and warm-up: set these to 0.
+        and identity terms, penalty and warm-up: set these to 0. None trains without critics: all
+        epochs are as those of the warm-up.
     reconstruction_weight, cycle_weight, latent_weight, adversarial_weight : float, default=1.0
         Of the loss terms below.
     identity_weight : float, default=None
@@ -99,6 +99,18 @@ class CycleGANTranslator(BaseTranslator):
     match_labels : {"auto", True, False}, default="auto"
         Whether to train on stars that both domains have: with "auto", where the label
         distributions seem to differ (see `mismatch_`).
+    oversample : int, default=None
+        Synthetic spectra drawn for each place in a batch, of which those are trained on whose
+        translations look most observed to the critic: for other stars on the two sides, where
+        `match_labels` can't tell [1]_. None or 1 takes them as they come. From one candidate at the
+        end of the warm-up their number grows evenly until half of the game is over.
+    select_by : {"x_so", "x_os", "z_shared_so", "z_shared_os", "z_split_so", "z_shared"}, \
+            default=None
+        The score of `CycleScores` by which the best epoch is kept; needs `validation` in `fit`.
+        None keeps the weights of the end.
+    patience : int, default=None
+        Epochs without a better score after which training stops; those of the warm-up don't count
+        where critics play. None trains to the last epoch.
     checkpoint : str or path-like, default=None
         Directory of this fit alone that keeps the state of training, for ``fit(resume=True)``.
     checkpoint_every : int, default=1
@@ -112,6 +124,9 @@ class CycleGANTranslator(BaseTranslator):
         Where networks are trained: "auto", "cpu", "cuda" or "mps".
     verbose : int, default=1
         0 shows no progress bar.
+    callbacks : list of skorch.callbacks.Callback or (str, Callback), default=None
+        Called while the networks are trained, such as ``TensorBoard`` or ``EarlyStopping("x_so")``.
+        They are handed ``net_``, see :doc:`/user/translation`.
 
     Attributes
     ----------
@@ -134,6 +149,11 @@ class CycleGANTranslator(BaseTranslator):
         that all translated spectra have in common. None unless `network` is "subspace".
     starts_from_pairs_ : bool
         Whether training started from, and kept, the translation of pseudo-pairs.
+    kept_epoch_ : int
+        The epoch whose weights are used, from 1: the best by `select_by`, else the last.
+    selected_share_ : float
+        Effective share of the synthetic spectra that `oversample` trained on in the last epoch: 1
+        is all alike. ``history_["selected_share"]`` has every epoch.
     health_ : TrainingHealth
         What went wrong in the game, if anything, and how often it went back to a good state.
     n_shared_, n_split_ : int
@@ -201,6 +221,8 @@ class CycleGANTranslator(BaseTranslator):
         "history_": "history",
         "health_?": "TrainingHealth",
         "starts_from_pairs_?": "flag",
+        "kept_epoch_?": "number",
+        "selected_share_?": "number",
         "mismatch_?": "LabelMismatch?",
         "offset_covariance_?": "array? s s",
     }
@@ -216,7 +238,7 @@ class CycleGANTranslator(BaseTranslator):
         n_shared: int | None = None,
         n_split: int | None = None,
         n_components: int | None = None,
-        adversarial: str = "rpgan",
+        adversarial: str | None = "rpgan",
         reconstruction_weight: float = 1.0,
         cycle_weight: float = 1.0,
         latent_weight: float = 1.0,
@@ -235,12 +257,16 @@ class CycleGANTranslator(BaseTranslator):
         learning_rate: float | None = None,
         ema_decay: float | None = None,
         match_labels: bool | str = "auto",
+        oversample: int | None = None,
+        select_by: str | None = None,
+        patience: int | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 1,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         verbose: int = 1,
+        callbacks: Sequence[Any] | None = None,
     ) -> None:
         self.network = network
         self.n_shared = n_shared
@@ -265,12 +291,16 @@ class CycleGANTranslator(BaseTranslator):
         self.learning_rate = learning_rate
         self.ema_decay = ema_decay
         self.match_labels = match_labels
+        self.oversample = oversample
+        self.select_by = select_by
+        self.patience = patience
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
+        self.callbacks = callbacks
 
     def _after_loading(self) -> None:
         """Check the latents of a loaded translator, and give it the history of its training."""
@@ -352,7 +382,7 @@ class CycleGANTranslator(BaseTranslator):
         parts = self._fit_domains(X, y, reset=earlier is None)
         warn_of_few(*map(len, parts))
         known = read_anchors(self, anchors, source)
-        pairs = check_pairs(validation, partial(self._validate, reset=False))
+        pairs = check_pairs(validation, partial(self._validate, reset=False), self.select_by)
         for name, given in (("anchors", known), ("validation", pairs)):
             for part, domain in zip(given or (), parts, strict=False):
                 warn_if_unlike(part, domain, f"`{name}`")
@@ -375,15 +405,14 @@ class CycleGANTranslator(BaseTranslator):
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             donors = parts[OBSERVED][rows]
             net = game.make_net(self._callbacks(pairs, domains, donors, game.pseudo_map))
-            _train(net, game, checkpoints)
+            train(net, game.rows, checkpoints, game.threads())
             trained, self.offset_covariance_ = settle_offset(
                 net.average_, self._representation, domains, found
             )
             self._take_network(trained, domains, donors, game.pseudo_map)
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
-        self.net_ = net
-        self.history_: dict[str, list[float]] = epoch_history(net)
+        self._take_history(net)
         self.health_ = judge_health(net)
         return self
 
@@ -428,6 +457,12 @@ class CycleGANTranslator(BaseTranslator):
             combine, basis=network.basis(OBSERVED), **latents
         )
 
+    def _take_history(self, net: TranslatorNet) -> None:
+        self.net_ = net
+        self.history_: dict[str, list[float]] = epoch_history(net)
+        self.kept_epoch_ = net.kept_epoch
+        self.selected_share_ = self.history_.get("selected_share", [1.0])[-1]
+
     @plain_torch()
     def _take_network(
         self, trained: nn.Module, domains: Any, donors: Spectra, kept: PseudoMap | None
@@ -453,15 +488,15 @@ class CycleGANTranslator(BaseTranslator):
         domains: Any,
         donors: Spectra,
         kept: PseudoMap | None,
-    ) -> list[tuple[str, Any]]:
+    ) -> list[Any]:
         if pairs is None:
-            return []
+            return list(self.callbacks or [])
 
         def score(net: Any) -> dict[str, float]:
             self._take_network(net.average_, domains, donors, kept)
             return cycle_scores(self, *pairs, random_state=0).as_dict()
 
-        return [("validation", EpochScores(score))]
+        return [("validation", EpochScores(score)), *(self.callbacks or [])]
 
     def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
         return self._representation.fill(memory_data(spectra), domain)
@@ -530,11 +565,3 @@ class CycleGANTranslator(BaseTranslator):
                 for chunk in zip(*(r.split(PREDICT_ROWS) for r in rows), strict=True)
             ]
         return torch.cat(parts).numpy()
-
-
-def _train(net: TranslatorNet, game: Game, checkpoints: Checkpoints) -> None:
-    with game.threads():
-        checkpoints.train(net, game.rows)
-    net.retire()
-    if not net.is_trained:
-        raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit

@@ -2,20 +2,25 @@
 
 import math
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
+from numbers import Real
 from typing import Any
 
+import numpy as np
 import torch
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 from torch import nn
 
 from spectragan.training.adam import Adam
+from spectragan.training.checkpoints import Checkpoints
 from spectragan.training.devices import to_device
 from spectragan.training.progress import EpochProgress
 from spectragan.training.rows import DomainBatches
+from spectragan.translator.game.best_epoch import BestEpoch
 from spectragan.translator.game.health import HealthGuard, chance_loss
 from spectragan.translator.game.losses import AdversarialLoss, gradient_penalty
 from spectragan.translator.game.maps import (
@@ -25,6 +30,7 @@ from spectragan.translator.game.maps import (
     spectrum_loss,
     translate,
 )
+from spectragan.translator.game.oversampling import Chooser
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 
 LOSS_TERMS = ("reconstruction", "cycle", "latent", "identity", "start", "adversarial")
@@ -60,6 +66,14 @@ class TranslatorSettings:
         0 shows no progress bar.
     pixel_map : tuple of (tensor of shape (n_pixels, n_values) or None, tensor of shape (n_pixels,))
         What turns rows into flux, see `identity_loss`.
+    has_critics : bool
+        Whether critics play at all.
+    oversample : int
+        Synthetic candidates for each place in a batch.
+    select_by : str or None
+        The score that chooses the epoch which is kept.
+    patience : int or None
+        Epochs without a better score after which training stops.
     """
 
     weights: dict[str, float]
@@ -78,9 +92,17 @@ class TranslatorSettings:
     pixel_map: tuple[torch.Tensor | None, torch.Tensor] = field(
         default_factory=lambda: (None, torch.zeros(()))
     )
+    has_critics: bool = True
+    oversample: int = 1
+    select_by: str | None = None
+    patience: int | None = None
 
 
 LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
+SHOWN = ("cycle", "adversarial", "critic")  # by the progress bar, with scores if there are any
+# Names of callbacks; a user's have others.
+OUR_CALLBACKS = {"rates", "terms", "health", "oversampling", "validation", "best_epoch"}
+OUR_CALLBACKS |= {"progress", "checkpoints"}
 BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
 
 
@@ -155,7 +177,12 @@ def epoch_history(net: NeuralNet) -> dict[str, list[float]]:
     recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
     names = [name for name in recorded if name not in BOOKKEEPING]
     # Row by row: skorch's columns leave epochs without a value out, and scores would move ahead.
-    return {name: [float(epoch.get(name, math.nan)) for epoch in net.history] for name in names}
+    return {name: [_as_number(epoch.get(name)) for epoch in net.history] for name in names}
+
+
+def _as_number(value: Any) -> float:
+    """Return what was recorded, or NaN if that is no number: a user's callbacks record anything."""
+    return float(value) if isinstance(value, Real | np.number) else math.nan
 
 
 def averaged_copy(module: nn.Module) -> nn.Module:
@@ -252,20 +279,62 @@ class TranslatorNet(NeuralNet):
         self.n_steps_ = 0
         self.penalty_ = self.settings.penalty  # raised where critics get out of hand
         self.first_epoch_ = 0  # of this training: those before it had a cosine of their own
+        self.stopped_ = False  # early, because a callback said so
         return self
 
     @property
     def is_trained(self) -> bool:
-        """Whether training went on to its last epoch."""
-        return len(self.history) >= self.first_epoch_ + self.max_epochs
+        """Whether training went on to its last epoch, or was to stop."""
+        return self.stopped_ or len(self.history) >= self.first_epoch_ + self.max_epochs
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose averaged weights are kept, from 1; 0 where there was none."""
+        best = dict(self.callbacks_).get("best_epoch")
+        return getattr(best, "epoch_", 0) or len(self.history)
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether critics play in this epoch."""
+        return self.settings.has_critics and len(self.history) > self.settings.warmup_epochs
+
+    @property
+    def played(self) -> float:
+        """Share of the game before this epoch; negative during warm-up."""
+        begin = max(self.first_epoch_, self.settings.warmup_epochs)
+        end = self.first_epoch_ + self.max_epochs
+        return (len(self.history) - 1 - begin) / max(1, end - begin)
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs) -> None:
+        """Begin anew; skorch calls this."""
+        self.stopped_ = False
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """Call all callbacks; one of a user's that stops training doesn't keep others from it."""
+        getattr(self, method_name)(self, **kwargs)
+        for name, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **kwargs)
+            except KeyboardInterrupt:  # so skorch's stop; from ours it is the user's
+                if name in OUR_CALLBACKS or method_name != "on_epoch_end":
+                    raise
+                self.stopped_ = True
+        if self.stopped_ and method_name == "on_epoch_end":
+            raise KeyboardInterrupt
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params) -> "TranslatorNet":
+        """Train, unless the checkpoint is of a training that was to stop; skorch calls this."""
+        return super().fit_loop(X, y, 0 if self.stopped_ else epochs, **fit_params)
 
     def train_step(self, batch, **fit_params) -> dict[str, Any]:
         """Update critic and translator on one batch; skorch calls this."""
         rows = to_device(batch[0], self.device)
         self._set_training(True)
+        if self.settings.oversample > 1:
+            rows = dict(self.callbacks_)["oversampling"].choose(self, rows)
         maps = translate(self.module_, rows)
         terms = dict.fromkeys(TERMS, math.nan)
-        playing = len(self.history) > self.settings.warmup_epochs
+        playing = self.is_playing
         if playing:
             terms["critic"] = self.critic_step(maps)
         terms.update(self.translator_step(maps, rows, playing=playing))
@@ -300,7 +369,7 @@ class TranslatorNet(NeuralNet):
             scores = self.critic_(*inputs, domain)
             loss = loss + self.settings.game.critic(*scores.chunk(2))
             loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
-        return _update(self.critic_optimizer_, loss, [loss])[0]
+        return self._update(self.critic_, self.critic_optimizer_, loss, [loss])[0]
 
     def translator_step(self, maps: Maps, rows: dict, *, playing: bool) -> dict[str, float]:
         """Update the translator; the critic isn't touched.
@@ -336,7 +405,7 @@ class TranslatorNet(NeuralNet):
         else:
             terms["start"] = spectrum_loss(maps.so, synthetic, target="start")
         total = torch.stack([settings.weights[n] * value for n, value in terms.items()]).sum()
-        values = _update(self.optimizer_, total, list(terms.values()))
+        values = self._update(self.module_, self.optimizer_, total, list(terms.values()))
         return dict(zip(terms, values, strict=True))
 
     def _adversarial(self, maps: Maps) -> torch.Tensor:
@@ -353,6 +422,21 @@ class TranslatorNet(NeuralNet):
             self.critic_.requires_grad_(True)
         return torch.stack(losses).sum()
 
+    def _update(
+        self,
+        player: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss: torch.Tensor,
+        values: list[torch.Tensor],
+    ) -> list[float]:
+        """Take one step of one player, and return values as they were before it."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        weights = list(player.named_parameters())
+        self.notify("on_grad_computed", named_parameters=weights, training=True)
+        optimizer.step()
+        return torch.stack(values).detach().tolist()
+
     def retire(self) -> None:
         """Bring all to the CPU once training is over: it may be unpickled where there is no GPU."""
         self.device = cpu = torch.device("cpu")
@@ -365,14 +449,29 @@ class TranslatorNet(NeuralNet):
             optimizer.load_state_dict(optimizer.state_dict())  # moments follow their weights
 
 
-def _update(
-    optimizer: torch.optim.Optimizer, loss: torch.Tensor, values: list[torch.Tensor]
-) -> list[float]:
-    """Take one step of one player, and return values as they were before it."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return torch.stack(values).detach().tolist()
+def train(
+    net: TranslatorNet, rows: Any, checkpoints: Checkpoints, threads: AbstractContextManager
+) -> None:
+    """Train a net to its end.
+
+    Parameters
+    ----------
+    net : TranslatorNet
+    rows : DomainRows
+    checkpoints : Checkpoints
+    threads : context manager
+        To train in.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user interrupted it.
+    """
+    with threads:
+        checkpoints.train(net, rows)
+    net.retire()
+    if not net.is_trained:
+        raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
 
 
 def make_translator_net(
@@ -380,7 +479,7 @@ def make_translator_net(
     critic: nn.Module,
     settings: TranslatorSettings,
     *,
-    callbacks: list[tuple[str, Callback]] | None = None,
+    callbacks: list[Any] | None = None,
 ) -> TranslatorNet:
     """Return an initialised net.
 
@@ -389,8 +488,8 @@ def make_translator_net(
     module : TranslatorNetwork
     critic : CriticNetwork
     settings : TranslatorSettings
-    callbacks : list of (str, Callback), default=None
-        More skorch callbacks, run before the progress bar.
+    callbacks : list of Callback or (str, Callback), default=None
+        More skorch callbacks, run before the progress bar; one that scores is called "validation".
 
     Returns
     -------
@@ -398,9 +497,16 @@ def make_translator_net(
     """
     progress = EpochProgress(
         "translator",
-        columns=("cycle", "adversarial", "critic"),
+        columns=tuple(dict.fromkeys(SHOWN + (settings.select_by or "x_so", "x_os"))),
         verbose=settings.verbose,
     )
+    ours: list[Any] = []
+    if settings.oversample > 1:
+        ours.append(("oversampling", Chooser(settings.oversample)))
+    given = list(callbacks or [])
+    if settings.select_by is not None:
+        best = BestEpoch(settings.select_by, settings.patience)
+        given.insert(1, ("best_epoch", best))  # after the scores, before what a user watches
     net = TranslatorNet(
         module,
         critic,
@@ -409,12 +515,14 @@ def make_translator_net(
         batch_size=settings.batch_size,
         iterator_train=DomainBatches,
         iterator_train__n_batches=settings.n_batches,
+        iterator_train__oversample=settings.oversample,
         train_split=None,
         callbacks=[
             ("rates", CosineRates(settings.learning_rate)),
             ("terms", EpochMeans()),
             ("health", HealthGuard(chance_loss(settings.game))),
-            *(callbacks or []),
+            *ours,
+            *given,
             ("progress", progress),
         ],
         callbacks__print_log=None,

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from torch import nn
 
 from spectragan.training.devices import one_thread
@@ -62,6 +61,7 @@ START_LATENTS, START_SPLIT = 8, 4  # of the linear start: its latents can't foll
 SMALLEST_SCALE = 1e-6  # of the flux: domains without a gap have no median change
 # From there the game has little to learn: of mocks 8 epochs leave 0.204, 16 leave 0.199.
 EPOCHS_FROM_PAIRS = 10
+ANY_GAME = "rpgan"  # is set up where none is played
 START_ROWS = 1000  # synthetic spectra from which that median is taken
 SAME = 1e-12  # of the flux: spectra that scatter by less are equal but for rounding
 
@@ -111,12 +111,12 @@ class Game:
         small = isinstance(self.representation, SubspaceRepresentation)
         return one_thread() if small else nullcontext()
 
-    def make_net(self, callbacks: list[tuple[str, Callback]]) -> TranslatorNet:
+    def make_net(self, callbacks: list[Any]) -> TranslatorNet:
         """Return an initialised net.
 
         Parameters
         ----------
-        callbacks : list of (str, Callback)
+        callbacks : list of Callback or (str, Callback)
 
         Returns
         -------
@@ -364,7 +364,11 @@ def _settings(
     matrix, shift = pixel_map = representation.pixel_map()
     return TranslatorSettings(
         weights={name: parameters[f"{name}_weight"] for name in LOSS_TERMS},
-        game=adversarial_loss(parameters["adversarial"]),
+        game=adversarial_loss(parameters["adversarial"] or ANY_GAME),
+        has_critics=parameters["adversarial"] is not None,
+        oversample=parameters["oversample"] or 1,
+        select_by=parameters["select_by"],
+        patience=parameters["patience"],
         penalty=parameters["penalty"],
         identity_scale=_identity_scale(rows[SYNTHETIC], pixel_map, representation.subspace),
         # Both are observed spectra where changes are counted from the start.
