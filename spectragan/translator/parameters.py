@@ -214,6 +214,12 @@ def _check_callbacks(callbacks: Any) -> None:
                 f"`callbacks` must not set learning rates, which fall along a cosine; got {kind}; "
                 "set `learning_rate` and `max_epochs`."
             )
+        watched = str(getattr(callback, "monitor", ""))
+        if watched.startswith("valid_loss"):
+            raise ValueError(
+                f"`callbacks` must not watch {watched!r}, which two players lack; got {kind}; name "
+                "a column of `history_`, as 'x_so' with `validation`."
+            )
         if getattr(callback, "load_best", False):
             raise ValueError(
                 "`callbacks` must not put weights back, for averaged ones are used; got "

@@ -1,8 +1,8 @@
 """Scores of a translator: on pairs of equal labels, or on pseudo-pairs that it makes itself."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from functools import partial
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np

@@ -497,7 +497,7 @@ def make_translator_net(
     """
     progress = EpochProgress(
         "translator",
-        columns=tuple(dict.fromkeys(SHOWN + (settings.select_by or "x_so", "x_os"))),
+        columns=tuple(dict.fromkeys((*SHOWN, settings.select_by or "x_so", "x_os"))),
         verbose=settings.verbose,
     )
     ours: list[Any] = []

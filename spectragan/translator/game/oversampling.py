@@ -44,9 +44,7 @@ def candidates_per_place(oversample: int, played: float) -> float:
 
 
 @torch.no_grad()
-def fool_best(
-    network: nn.Module, critic: nn.Module, rows: Rows, n_rows: int
-) -> torch.Tensor:
+def fool_best(network: nn.Module, critic: nn.Module, rows: Rows, n_rows: int) -> torch.Tensor:
     """Return which synthetic spectra look most like observed ones when they are translated.
 
     Parameters
