@@ -102,12 +102,12 @@ class CycleGANTranslator(BaseTranslator):
     oversample : int, default=None
         Synthetic spectra drawn for each place in a batch, of which those are trained on whose
         translations look most observed to the critic: for other stars on the two sides, where
-        `match_labels` can't tell [1]_. None or 1 takes them as they come. From one candidate at the
-        end of the warm-up their number grows evenly until half of the game is over.
-    select_by : {"x_so", "x_os", "z_shared_so", "z_shared_os", "z_split_so", "z_shared"}, \
-            default=None
-        The score of `CycleScores` by which the best epoch is kept; needs `validation` in `fit`.
-        None keeps the weights of the end.
+        `match_labels` can't tell [1]_ [3]_. None or 1 takes them as they come. From one candidate
+        at the end of the warm-up their number grows evenly until half of the game is over. (Not
+        called "select": `select_by` chooses epochs.)
+    select_by : str, default=None
+        The score of `CycleScores` by which the best epoch is kept, such as "x_so"; needs
+        `validation` in `fit`. None keeps the weights of the end.
     patience : int, default=None
         Epochs without a better score after which training stops; those of the warm-up don't count
         where critics play. None trains to the last epoch.
@@ -200,6 +200,7 @@ class CycleGANTranslator(BaseTranslator):
     .. [1] O'Briain, T. et al. 2021, "Cycle-StarNet: bridging the gap between theory and data by
        leveraging large data sets", ApJ, 906, 130, arXiv:2007.03109.
     .. [2] Huang, Y. et al. 2024, "The GAN is dead; long live the GAN!", arXiv:2501.05441.
+    .. [3] Sinha, S. et al. 2020, "Top-k Training of GANs", NeurIPS, arXiv:2002.06224.
 
     Examples
     --------

@@ -2,7 +2,13 @@
 
 Critics compare distributions. Where the synthetic spectra are of other stars than the observed
 ones, a translator that pleases them moves stars along the labels. Trained on those of its
-translations that fool the critic best, it is asked about stars that both domains have.
+translations that fool the critic best, it is asked about stars that both domains have [1]_. In
+top-k training [2]_ the translator alone leaves bad samples out; here critics don't see them either.
+
+References
+----------
+.. [1] O'Briain et al. 2021, ApJ 906, 130 (arXiv:2007.03109).
+.. [2] Sinha et al. 2020, NeurIPS (arXiv:2002.06224).
 """
 
 import math
