@@ -103,8 +103,8 @@ class CycleGANTranslator(BaseTranslator):
         Synthetic spectra drawn for each place in a batch, of which those are trained on whose
         translations look most observed to the critic: for other stars on the two sides, where
         `match_labels` can't tell [1]_ [3]_. None or 1 takes them as they come. From one candidate
-        at the end of the warm-up their number grows evenly until half of the game is over. (Not
-        called "select": `select_by` chooses epochs.)
+        at the end of the warm-up their number grows evenly until half of the game is over.
+        Another word than "select", since `select_by` chooses epochs.
     select_by : str, default=None
         The score of `CycleScores` by which the best epoch is kept, such as "x_so"; needs
         `validation` in `fit`. None keeps the weights of the end.
