@@ -1,7 +1,7 @@
 """The skorch net that plays the game between translator and critics, epoch by epoch."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -37,9 +37,9 @@ class TranslatorSettings:
 
     Attributes
     ----------
-    weights : dict of str to float
+    weights : dict of str to float or (float, float)
         Of the loss terms ``reconstruction``, ``cycle``, ``latent``, ``identity``, ``start`` and
-        ``adversarial``.
+        ``adversarial``. The first two may have one for synthetic and one for observed spectra.
     game : AdversarialLoss
     penalty : float
         Of the critic's gradients.
@@ -51,6 +51,18 @@ class TranslatorSettings:
         Epochs, rows of each domain in a batch, batches in an epoch.
     learning_rate : float
         Of both optimizers.
+    betas : (float, float), default=None
+        Of both optimizers. None has two pairs that suit R1 and R2.
+    schedule : "cosine" or sequence of int
+        How the rates fall: see `CosineRates` and `StepRates`.
+    reencode_noise : bool
+        Whether translated spectra get noise before they are encoded again.
+    critic_split : {"lent", "reencoded"}
+        Which split latents critics see beside a translated spectrum.
+    critics_first : bool
+        Whether the critics' step comes before the translator's.
+    undo_bad_epochs : bool
+        Whether a bad epoch is undone.
     ema_decay : float
         What remains of the averaged weights after one step.
     device : torch.device
@@ -62,7 +74,7 @@ class TranslatorSettings:
         What turns rows into flux, see `identity_loss`.
     """
 
-    weights: dict[str, float]
+    weights: dict[str, Any]
     game: AdversarialLoss
     penalty: float
     identity_scale: float
@@ -75,12 +87,19 @@ class TranslatorSettings:
     device: torch.device
     verbose: int = 0
     keeps_start: bool = False
+    betas: tuple[float, float] | None = None
+    schedule: str | Sequence[int] = "cosine"
+    reencode_noise: bool = True
+    critic_split: str = "lent"
+    critics_first: bool = True
+    undo_bad_epochs: bool = True
     pixel_map: tuple[torch.Tensor | None, torch.Tensor] = field(
         default_factory=lambda: (None, torch.zeros(()))
     )
 
 
 LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
+MILESTONE_FACTOR = 0.7  # on the rates at each milestone, as published
 BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
 
 
@@ -100,9 +119,40 @@ class CosineRates(Callback):
         """Set the rates of this epoch; skorch calls this."""
         done = (len(net.history) - 1 - net.first_epoch_) / max(1, net.max_epochs)
         factor = LOWEST_RATE + (1 - LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
-        for optimizer in (net.optimizer_, net.critic_optimizer_):
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * factor
+        _set_rates(net, self.learning_rate * factor)
+
+
+class StepRates(Callback):
+    """Multiply the rates of both optimizers by 0.7 after certain numbers of steps.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate to start from.
+    milestones : sequence of int
+        Steps, counted from the first one of all trainings.
+    """
+
+    def __init__(self, learning_rate: float, milestones: Sequence[int]) -> None:
+        self.learning_rate = learning_rate
+        self.milestones = milestones
+
+    def on_batch_begin(self, net, batch=None, training=None, **kwargs) -> None:
+        """Set the rates of this step; skorch calls this."""
+        n_passed = sum(net.n_steps_ >= milestone for milestone in self.milestones)
+        _set_rates(net, self.learning_rate * MILESTONE_FACTOR**n_passed)
+
+
+def _set_rates(net: Any, rate: float) -> None:
+    for optimizer in (net.optimizer_, net.critic_optimizer_):
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+
+def _schedule_of(settings: TranslatorSettings) -> Callback:
+    if isinstance(settings.schedule, str):
+        return CosineRates(settings.learning_rate)
+    return StepRates(settings.learning_rate, settings.schedule)
 
 
 class EpochMeans(Callback):
@@ -220,7 +270,8 @@ class TranslatorNet(NeuralNet):
     Notes
     -----
     What may be overridden: `critic_step`, `translator_step`, and the functions they call. The
-    fakes of a batch serve both updates, the critic's first. ``average_`` holds the running
+    fakes of a batch serve both updates, the critic's first unless ``critics_first`` is False.
+    ``average_`` holds the running
     average of the translator's weights, which is what estimators use.
     """
 
@@ -247,8 +298,9 @@ class TranslatorNet(NeuralNet):
     def initialize_optimizer(self, *args, **kwargs) -> "TranslatorNet":
         """Give translator and critic an optimizer each; skorch calls this."""
         adam = partial(Adam, lr=self.settings.learning_rate)
-        self.optimizer_ = adam(self.module_.parameters(), betas=TRANSLATOR_BETAS)
-        self.critic_optimizer_ = adam(self.critic_.parameters(), betas=CRITIC_BETAS)
+        betas = self.settings.betas
+        self.optimizer_ = adam(self.module_.parameters(), betas=betas or TRANSLATOR_BETAS)
+        self.critic_optimizer_ = adam(self.critic_.parameters(), betas=betas or CRITIC_BETAS)
         self.n_steps_ = 0
         self.penalty_ = self.settings.penalty  # raised where critics get out of hand
         self.first_epoch_ = 0  # of this training: those before it had a cosine of their own
@@ -261,22 +313,29 @@ class TranslatorNet(NeuralNet):
 
     def train_step(self, batch, **fit_params) -> dict[str, Any]:
         """Update critic and translator on one batch; skorch calls this."""
+        settings = self.settings
         rows = to_device(batch[0], self.device)
         self._set_training(True)
-        maps = translate(self.module_, rows)
+        maps = translate(
+            self.module_,
+            rows,
+            noisy=settings.reencode_noise,
+            critic_split=settings.critic_split,
+        )
         terms = dict.fromkeys(TERMS, math.nan)
-        playing = len(self.history) > self.settings.warmup_epochs
-        if playing:
+        playing = len(self.history) > settings.warmup_epochs
+        if playing and settings.critics_first:
             terms["critic"] = self.critic_step(maps)
         terms.update(self.translator_step(maps, rows, playing=playing))
+        if playing and not settings.critics_first:
+            terms["critic"] = self.critic_step(maps)
+        loss = terms.pop("loss")
         self.n_steps_ += 1
-        decay = min(self.settings.ema_decay, self.n_steps_ / (self.n_steps_ + EMA_RAMP))
+        decay = min(settings.ema_decay, self.n_steps_ / (self.n_steps_ + EMA_RAMP))
         update_average(self.average_, self.module_, decay=decay)
         for name, value in terms.items():
             self.history.record_batch(name, value)
-        weights = self.settings.weights
-        total = sum(weights[n] * v for n, v in terms.items() if n in weights and not math.isnan(v))
-        return {"loss": torch.tensor(total), "y_pred": None}
+        return {"loss": torch.tensor(loss), "y_pred": None}
 
     def critic_step(self, maps: Maps) -> float:
         """Update the critic; the translator isn't touched.
@@ -299,7 +358,8 @@ class TranslatorNet(NeuralNet):
             ]
             scores = self.critic_(*inputs, domain)
             loss = loss + self.settings.game.critic(*scores.chunk(2))
-            loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
+            if self.penalty_ > 0:
+                loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
         return _update(self.critic_optimizer_, loss, [loss])[0]
 
     def translator_step(self, maps: Maps, rows: dict, *, playing: bool) -> dict[str, float]:
@@ -317,13 +377,13 @@ class TranslatorNet(NeuralNet):
         Returns
         -------
         terms : dict of str to float
-            Loss terms without their weights.
+            Loss terms without their weights, and their weighted sum ``loss``.
         """
         settings = self.settings
         synthetic, observed = rows["synthetic"], rows["observed"]
-        terms = {
-            "reconstruction": spectrum_loss(maps.ss, synthetic) + spectrum_loss(maps.oo, observed),
-            "cycle": spectrum_loss(maps.sos, synthetic) + spectrum_loss(maps.oso, observed),
+        terms: dict[str, Any] = {
+            "reconstruction": (spectrum_loss(maps.ss, synthetic), spectrum_loss(maps.oo, observed)),
+            "cycle": (spectrum_loss(maps.sos, synthetic), spectrum_loss(maps.oso, observed)),
             "latent": latent_loss(maps),
             "identity": identity_loss(
                 maps.so - synthetic["start" if settings.keeps_start else "x"],
@@ -335,23 +395,25 @@ class TranslatorNet(NeuralNet):
             terms["adversarial"] = self._adversarial(maps)
         else:
             terms["start"] = spectrum_loss(maps.so, synthetic, target="start")
-        total = torch.stack([settings.weights[n] * value for n, value in terms.items()]).sum()
-        values = _update(self.optimizer_, total, list(terms.values()))
-        return dict(zip(terms, values, strict=True))
+        weighted = [_weighted(value, settings.weights[n]) for n, value in terms.items()]
+        total = torch.stack(weighted).sum()
+        sums = [_weighted(value, 1.0) for value in terms.values()]
+        values = _update(self.optimizer_, total, [*sums, total])
+        return dict(zip((*terms, "loss"), values, strict=True))
 
     def _adversarial(self, maps: Maps) -> torch.Tensor:
         self.critic_.requires_grad_(False)
         try:
-            losses = [
-                self.settings.game.translator(
-                    self.critic_(*maps.real(domain), domain),
-                    self.critic_(*maps.fake(domain), domain),
-                )
-                for domain in (SYNTHETIC, OBSERVED)
-            ]
+            losses = [self._deceive(maps, domain) for domain in (SYNTHETIC, OBSERVED)]
         finally:
             self.critic_.requires_grad_(True)
         return torch.stack(losses).sum()
+
+    def _deceive(self, maps: Maps, domain: int) -> torch.Tensor:
+        game = self.settings.game
+        real = self.critic_(*maps.real(domain), domain) if game.relativistic else None
+        fake = self.critic_(*maps.fake(domain), domain)
+        return game.translator(fake if real is None else real, fake)
 
     def retire(self) -> None:
         """Bring all to the CPU once training is over: it may be unpickled where there is no GPU."""
@@ -363,6 +425,14 @@ class TranslatorNet(NeuralNet):
             getattr(self, f"{name}_").to(cpu)
         for optimizer in (self.optimizer_, self.critic_optimizer_):
             optimizer.load_state_dict(optimizer.state_dict())  # moments follow their weights
+
+
+def _weighted(value: Any, weight: Any) -> torch.Tensor:
+    """Return a term times its weight; one of both domains may have a weight for each."""
+    if not isinstance(value, tuple):
+        return weight * value
+    first, second = weight if isinstance(weight, Sequence) else (weight, weight)
+    return first * value[0] + second * value[1]
 
 
 def _update(
@@ -411,9 +481,9 @@ def make_translator_net(
         iterator_train__n_batches=settings.n_batches,
         train_split=None,
         callbacks=[
-            ("rates", CosineRates(settings.learning_rate)),
+            ("rates", _schedule_of(settings)),
             ("terms", EpochMeans()),
-            ("health", HealthGuard(chance_loss(settings.game))),
+            ("health", HealthGuard(chance_loss(settings.game), settings.undo_bad_epochs)),
             *(callbacks or []),
             ("progress", progress),
         ],
