@@ -467,9 +467,9 @@ class ConvCritic(nn.Module):
         As in the translator.
     strides : sequence of 5 int, default=(4, 4, 4, 2, 2)
         As in the translator.
-    critic_strides : sequence of 5 int, default=None
-        On the spectra. None takes those of the translator; published are (4, 4, 4, 4, 4), which
-        leave 6 positions of 7,167 pixels.
+    critic_strides : sequence of 5 int, default=()
+        On the spectra, as long as a position is left of these. Without any they are those of the
+        translator; published are (4, 4, 4, 4, 4), which leave 6 positions of 7,167 pixels.
 
     Attributes
     ----------
@@ -506,20 +506,21 @@ class ConvCritic(nn.Module):
         centre: float | torch.Tensor = 1.0,
         scale: float | torch.Tensor = 1.0,
         strides: Sequence[int] = PUBLISHED_STRIDES,
-        critic_strides: Sequence[int] | None = None,
+        critic_strides: Sequence[int] = (),
     ) -> None:
         super().__init__()
-        own_strides = strides if critic_strides is None else critic_strides
         self.arguments = {
             "n_pixels": n_pixels,
             "n_shared": n_shared,
             "n_split": n_split,
             "width": width,
             "strides": tuple(strides),
-            "critic_strides": tuple(own_strides),
+            "critic_strides": tuple(critic_strides),
         }
-        geometry = ConvGeometry(n_pixels, own_strides)
-        n_latent = ConvGeometry(n_pixels, strides).n_latent
+        geometry = ConvGeometry(n_pixels, strides)
+        n_latent = geometry.n_latent
+        if critic_strides:
+            geometry = ConvGeometry(n_pixels, critic_strides, min_latent=1)
         self.register_buffer("centre", per_domain(centre, n_pixels))
         self.register_buffer("scale", per_domain(scale, n_pixels))
         self.critics = nn.ModuleList(
