@@ -156,7 +156,12 @@ def _schedule_of(settings: TranslatorSettings) -> Callback:
 
 
 class EpochMeans(Callback):
-    """Record the mean of every loss term over the batches of an epoch."""
+    """Record the mean of every loss term over the batches of an epoch, which are let go then."""
+
+    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
+        """Forget the batches of the epoch before; skorch calls this."""
+        for epoch in net.history[-2:-1]:
+            epoch["batches"] = []  # 5e5 steps, as published, would fill hundreds of megabytes
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
         """Average and record; skorch calls this."""

@@ -113,6 +113,7 @@ def test_history_has_every_term_once_per_epoch():
     assert np.isfinite(history["cycle"]).all()
     assert np.isnan(history["critic"]).tolist() == [True, False, False]
     assert np.isnan(history["start"]).tolist() == [False, True, True]
+    assert not any(net.history[i]["batches"] for i in (0, 1)), "long trainings would fill memory"
 
 
 def test_training_lowers_the_cycle_loss():
