@@ -207,6 +207,13 @@ def test_milestones_count_the_steps_of_earlier_trainings(small, monkeypatch):
     np.testing.assert_allclose(rates, [1e-4, 0.7e-4], rtol=1e-12)
 
 
+def test_training_goes_on_with_the_betas_that_it_is_given(small, monkeypatch):
+    translator = fit_published(small, max_epochs=1, warm_start=True)
+    steps = record_steps(monkeypatch)
+    translator.set_params(betas=np.array([0.0, 0.9])).fit(small.synthetic, small.observed)
+    assert {step[2] for step in steps} == {(0.0, 0.9)}
+
+
 def test_default_game_steps_in_its_own_way(mock, quick, monkeypatch):
     steps = record_steps(monkeypatch)
     quick(warmup_epochs=0, max_epochs=1, steps_per_epoch=1).fit(mock.synthetic, mock.observed)
@@ -219,7 +226,7 @@ def test_equal_weights_of_both_domains_are_one_weight(mock, quick):
     single = {name: pair[0] for name, pair in pairs.items()}
     first, second, third = (
         quick(**given).fit(mock.synthetic, mock.observed)
-        for given in (pairs, single, pairs | {"cycle_weight": (1.3, 1.4)})
+        for given in (pairs, single, pairs | {"cycle_weight": np.array([1.3, 1.4])})
     )
     for a, b in zip(weights(first), weights(second), strict=True):
         np.testing.assert_array_equal(a, b)
@@ -265,6 +272,12 @@ def test_preset_notes_bad_epochs_and_goes_on(small, monkeypatch):
     left_alone = fit_published(small)
     for first, second in zip(weights(noted), weights(left_alone), strict=True):
         np.testing.assert_array_equal(first, second)
+
+
+def test_a_preset_that_diverges_says_so(small):
+    with pytest.warns(TrainingHealthWarning, match="not finite .* this end was kept"):
+        translator = fit_published(small, learning_rate=1e20)
+    assert not translator.health_.healthy
 
 
 @pytest.mark.parametrize(

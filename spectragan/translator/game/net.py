@@ -276,8 +276,8 @@ class TranslatorNet(NeuralNet):
     -----
     What may be overridden: `critic_step`, `translator_step`, and the functions they call. The
     fakes of a batch serve both updates, the critic's first unless ``critics_first`` is False.
-    ``average_`` holds the running
-    average of the translator's weights, which is what estimators use.
+    ``average_`` holds the running average of the translator's weights, which is what estimators
+    use.
     """
 
     def __init__(
@@ -303,13 +303,21 @@ class TranslatorNet(NeuralNet):
     def initialize_optimizer(self, *args, **kwargs) -> "TranslatorNet":
         """Give translator and critic an optimizer each; skorch calls this."""
         adam = partial(Adam, lr=self.settings.learning_rate)
-        betas = self.settings.betas
-        self.optimizer_ = adam(self.module_.parameters(), betas=betas or TRANSLATOR_BETAS)
-        self.critic_optimizer_ = adam(self.critic_.parameters(), betas=betas or CRITIC_BETAS)
+        self.optimizer_ = adam(self.module_.parameters())
+        self.critic_optimizer_ = adam(self.critic_.parameters())
         self.n_steps_ = 0
-        self.penalty_ = self.settings.penalty  # raised where critics get out of hand
-        self.first_epoch_ = 0  # of this training: those before it had a cosine of their own
+        self.begin_training()
         return self
+
+    def begin_training(self) -> None:
+        """Let a new training begin in the present state, with the settings that this net has."""
+        self.first_epoch_ = len(self.history or ())  # those before had a cosine of their own
+        self.penalty_ = self.settings.penalty  # raised where critics get out of hand
+        both = TRANSLATOR_BETAS, CRITIC_BETAS
+        betas = both if self.settings.betas is None else (self.settings.betas,) * 2
+        for own, optimizer in zip(betas, (self.optimizer_, self.critic_optimizer_), strict=True):
+            for group in optimizer.param_groups:
+                group["betas"] = own
 
     @property
     def is_trained(self) -> bool:
@@ -436,7 +444,7 @@ def _weighted(value: Any, weight: Any) -> torch.Tensor:
     """Return a term times its weight; one of both domains may have a weight for each."""
     if not isinstance(value, tuple):
         return weight * value
-    first, second = weight if isinstance(weight, Sequence) else (weight, weight)
+    first, second = weight if isinstance(weight, tuple) else (weight, weight)
     return first * value[0] + second * value[1]
 
 

@@ -139,8 +139,7 @@ class Game:
         net = make_translator_net(self.module, self.critic, self.settings, callbacks=callbacks)
         if self.earlier is not None:
             restore(net, capture(self.earlier.net))
-            net.first_epoch_ = len(net.history)
-            net.penalty_ = self.settings.penalty
+            net.begin_training()
         return net
 
 
@@ -384,7 +383,7 @@ def _settings(
     needed = math.ceil(PASSES_PER_EPOCH * largest / batch_size)
     matrix, shift = pixel_map = representation.pixel_map()
     return TranslatorSettings(
-        weights={name: parameters[f"{name}_weight"] for name in LOSS_TERMS},
+        weights={name: _plain(parameters[f"{name}_weight"]) for name in LOSS_TERMS},
         game=adversarial_loss(parameters["adversarial"]),
         penalty=parameters["penalty"],
         identity_scale=_identity_scale(rows[SYNTHETIC], pixel_map, representation.subspace),
@@ -402,8 +401,15 @@ def _settings(
         ema_decay=parameters["ema_decay"],
         device=device,
         verbose=parameters["verbose"],
-        **{name: parameters[name] for name in HOW_TO_STEP},
+        **{name: _plain(parameters[name]) for name in HOW_TO_STEP},
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return sequences and arrays as tuples of Python's numbers."""
+    if value is None or isinstance(value, str) or np.ndim(value) == 0:
+        return value
+    return tuple(np.asarray(value).tolist())
 
 
 def _identity_scale(rows: dict[str, torch.Tensor], pixel_map: tuple, subspace: Subspace) -> float:
