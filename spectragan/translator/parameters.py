@@ -12,16 +12,19 @@ from spectragan.rules import (
     NONE,
     VERBOSE,
     Rule,
+    check,
     check_all,
     count,
     counts,
     is_integer,
     number,
     one_of,
+    pair,
 )
 from spectragan.spectra import Spectra
+from spectragan.translator.game.epochs import LOSS_TERMS
 from spectragan.translator.game.losses import adversarial_loss
-from spectragan.translator.game.net import LOSS_TERMS, OUR_CALLBACKS
+from spectragan.translator.game.net import OUR_CALLBACKS
 from spectragan.translator.scores import MIN_PAIRS, SCORES
 
 # A convolutional step costs 20 times as much per spectrum: small batches learn most per second.
@@ -43,9 +46,32 @@ CONV = {
     "learning_rate": 3e-4,
     "ema_decay": 0.99,
 }
-# Published are 5e5 steps of 8 spectra at a rate of 1e-4, half a day on a GPU.
 CONV_PUBLISHED = OTHERWISE | {"identity_weight": 0.01, "batch_size": 32, "learning_rate": 1e-3}
 DEFAULTS = {"conv": CONV, "conv-published": CONV_PUBLISHED}
+# The method of O'Briain et al. 2021 (arXiv:2007.03109), but for the lengths: 5e5 steps, 500 epochs
+# here, which took ten hours on a GPU. Nearly all of their progress came in the first tenth of it.
+PUBLISHED = {
+    "network": "conv-published",
+    "adversarial": "bce",
+    "reconstruction_weight": (3.0, 9.0),
+    "cycle_weight": (3.0, 9.0),
+    **dict.fromkeys(("latent_weight", "identity_weight", "start_weight", "penalty"), 0.0),
+    "max_epochs": 50,
+    "warmup_epochs": 0,
+    "steps_per_epoch": 1000,
+    "batch_size": 8,
+    "learning_rate": 1e-4,
+    "betas": (0.5, 0.999),
+    "schedule": (50_000, 100_000, 150_000, 200_000),
+    "error_floor": 0.005,
+    "ema_decay": 0.0,
+    "reencode_noise": False,
+    "critic_split": "reencoded",
+    "critics_first": False,
+    "undo_bad_epochs": False,
+    "match_labels": False,
+}
+MOCK_WEIGHTS = dict.fromkeys(("reconstruction_weight", "cycle_weight"), (90.0, 90.0))
 # A part and not a number of epochs: short trainings would end before the critics play.
 WARMUP_PART = 4  # one epoch of four
 
@@ -83,6 +109,27 @@ def with_defaults(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return filled
 
 
+def published(mock: bool) -> dict[str, Any]:
+    """Return the published parameters, for real spectra or for a mock.
+
+    Parameters
+    ----------
+    mock : bool
+
+    Returns
+    -------
+    parameters : dict
+        Of `spectragan.CycleGANTranslator`, which has defaults for the others.
+
+    Raises
+    ------
+    ValueError
+        If `mock` isn't a boolean.
+    """
+    check(mock, "mock", replace(FLAG, remedy="True takes the weights of the trial on a mock"))
+    return PUBLISHED | (MOCK_WEIGHTS if mock else {})
+
+
 CALLBACKS_REMEDY = "give instances, or pairs of a name and an instance"
 
 
@@ -101,6 +148,7 @@ def _named(callback: Any) -> tuple[str | None, Any]:
 NETWORKS = ("subspace", "conv", "conv-published")
 DOCUMENTED = "see the class docstring for its default"
 WEIGHT = number(closed="left", remedy="0 switches it off")
+TWO_WEIGHTS = WEIGHT | pair(WEIGHT, "a pair of them, for synthetic and for observed spectra")
 RULES = {
     "network": one_of(*NETWORKS, text=f"one of {NETWORKS}", remedy="use 'subspace' if in doubt")
     | Rule("a torch.nn.Module", lambda value: isinstance(value, nn.Module)),
@@ -114,8 +162,22 @@ RULES = {
     "batch_size": count(1, remedy=DOCUMENTED),
     "verbose": VERBOSE,
     **dict.fromkeys((f"{term}_weight" for term in LOSS_TERMS), WEIGHT),
+    **dict.fromkeys(("reconstruction_weight", "cycle_weight"), TWO_WEIGHTS),
     "penalty": WEIGHT,
     "learning_rate": WEIGHT,
+    "betas": pair(
+        number(0, 1, closed="left"),
+        "two numbers >= 0 and < 1",
+        remedy="use (0.5, 0.999) as published, or None",
+    )
+    | NONE,
+    "schedule": one_of("cosine", remedy="give the steps after which rates fall, or () for none")
+    | counts(remedy=""),
+    "error_floor": number(remedy="give a flux: published is 0.005 of the continuum") | NONE,
+    "reencode_noise": FLAG,
+    "critic_split": one_of("lent", "reencoded"),
+    "critics_first": FLAG,
+    "undo_bad_epochs": FLAG,
     "hidden": counts(remedy="use (64, 64) if in doubt"),
     "width": number(remedy="use 1 for the published channels"),
     "ema_decay": number(0, 1, closed="left", remedy="0 uses the last weights alone"),

@@ -50,7 +50,9 @@ def candidates_per_place(oversample: int, played: float) -> float:
 
 
 @torch.no_grad()
-def fool_best(network: nn.Module, critic: nn.Module, rows: Rows, n_rows: int) -> torch.Tensor:
+def fool_best(
+    network: nn.Module, critic: nn.Module, rows: Rows, n_rows: int, *, critic_split: str = "lent"
+) -> torch.Tensor:
     """Return which synthetic spectra look most like observed ones when they are translated.
 
     Parameters
@@ -61,6 +63,8 @@ def fool_best(network: nn.Module, critic: nn.Module, rows: Rows, n_rows: int) ->
         Candidates, and the observed spectra of the batch, which lend their split latents.
     n_rows : int
         How many.
+    critic_split : {"lent", "reencoded"}, default="lent"
+        The split latents that the critic sees.
 
     Returns
     -------
@@ -71,6 +75,8 @@ def fool_best(network: nn.Module, critic: nn.Module, rows: Rows, n_rows: int) ->
     split = network.encode(y, OBSERVED)[1]  # type: ignore[operator]
     lent = split[torch.randint(len(y), (len(x),), device=y.device)]
     translated = network.decode(shared, lent, OBSERVED)  # type: ignore[operator]
+    if critic_split == "reencoded":
+        lent = network.encode(translated, OBSERVED)[1]  # type: ignore[operator]
     return critic(translated, shared, lent, OBSERVED).topk(n_rows).indices
 
 
@@ -117,7 +123,13 @@ class Chooser(Callback):
         kept = torch.arange(n_rows, device=seen.device)
         if n_seen > n_rows:
             shown = {"synthetic": flat, "observed": rows["observed"]}
-            kept = fool_best(net.module_, net.critic_, shown, n_rows)
+            kept = fool_best(
+                net.module_,
+                net.critic_,
+                shown,
+                n_rows,
+                critic_split=net.settings.critic_split,
+            )
         self.seen.append(seen)
         self.chosen.append(seen[kept])
         return {**rows, "synthetic": {name: values[kept] for name, values in flat.items()}}

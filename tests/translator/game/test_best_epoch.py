@@ -7,7 +7,7 @@ from skorch.callbacks import Callback, EarlyStopping
 
 from spectragan import cycle_scores, load
 from spectragan.training.checkpoints import Checkpoints
-from spectragan.translator.game.net import EpochScores
+from spectragan.translator.game.epochs import EpochScores
 
 SIX = {"max_epochs": 6, "warmup_epochs": 2}
 CURVE = [5.0, 3.0, 4.0, 2.0, 6.0, 7.0]  # the fourth epoch is the best

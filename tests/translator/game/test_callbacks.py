@@ -6,7 +6,7 @@ import torch
 from sklearn.base import clone
 from skorch.callbacks import Callback, EarlyStopping, GradientNormClipping, LRScheduler
 
-from spectragan.translator.game.net import CosineRates
+from spectragan.translator.game.epochs import CosineRates
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
 
 

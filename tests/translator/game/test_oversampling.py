@@ -8,13 +8,9 @@ from spectragan import SpectrumEmulator
 from spectragan.training.checkpoints import Checkpoints
 from spectragan.training.rows import DomainBatches, DomainRows
 from spectragan.translator.game import oversampling
+from spectragan.translator.game.epochs import LOSS_TERMS, epoch_history
 from spectragan.translator.game.losses import adversarial_loss
-from spectragan.translator.game.net import (
-    LOSS_TERMS,
-    TranslatorSettings,
-    epoch_history,
-    make_translator_net,
-)
+from spectragan.translator.game.net import TranslatorSettings, make_translator_net
 from spectragan.translator.game.oversampling import effective_share, fool_best
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
 
