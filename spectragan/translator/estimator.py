@@ -25,6 +25,7 @@ from spectragan.translator.game.health import judge_health, warn_of_few
 from spectragan.translator.game.net import TranslatorNet, train
 from spectragan.translator.game.setup import build_game, earlier_training
 from spectragan.translator.matching.matching import emulated, match_labels, read_anchors
+from spectragan.translator.matching.mismatch import Match
 from spectragan.translator.matching.offset import settle_offset
 from spectragan.translator.matching.pseudo_map import PseudoMap
 from spectragan.translator.networks.pixels import SubspacePixels
@@ -160,7 +161,7 @@ class CycleGANTranslator(BaseTranslator):
         Means of both domains, and joint components.
     history_ : dict of str to list
         One value per epoch for every loss term, the critics, and the six validation scores: of the
-        game, before mean labels are settled.
+        game, before mean labels are settled; with `select_by`, after.
     mismatch_ : LabelMismatch or None
         How far the label distributions of both domains differ, with errors; None where there are
         too few spectra to tell.
@@ -464,12 +465,7 @@ class CycleGANTranslator(BaseTranslator):
         for name, given in (("anchors", known), ("validation", pairs)):
             for part, domain in zip(given or (), parts, strict=False):
                 warn_if_unlike(part, domain, f"`{name}`")
-        data = {
-            "synthetic": parts[SYNTHETIC],
-            "observed": parts[OBSERVED],
-            "validation": pairs,
-            "anchor": known,
-        }
+        data = {"synthetic": parts[0], "observed": parts[1], "validation": pairs, "anchor": known}
         device = resolve_device(self.device)
         checkpoints = open_fit(self, data, resume=resume)
         parts, found = match_labels(self, parts, known, drawn=source is not X)
@@ -482,7 +478,7 @@ class CycleGANTranslator(BaseTranslator):
             self.starts_from_pairs_ = game.pseudo_map is not None
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             donors = parts[OBSERVED][rows]
-            net = game.make_net(self._callbacks(pairs, domains, donors, game.pseudo_map))
+            net = game.make_net(self._callbacks(pairs, domains, donors, game.pseudo_map, found))
             train(net, game.rows, checkpoints, game.threads())
             trained, self.offset_covariance_ = settle_offset(
                 net.average_, self._representation, domains, found
@@ -566,12 +562,16 @@ class CycleGANTranslator(BaseTranslator):
         domains: Any,
         donors: Spectra,
         kept: PseudoMap | None,
+        found: Match | None,
     ) -> list[Any]:
         if pairs is None:
             return list(self.callbacks or [])
 
         def score(net: Any) -> dict[str, float]:
-            self._take_network(net.average_, domains, donors, kept)
+            trained = net.average_
+            if self.select_by is not None:  # what comes out in the end is to be the best
+                trained, _ = settle_offset(trained, self._representation, domains, found)
+            self._take_network(trained, domains, donors, kept)
             return cycle_scores(self, *pairs, random_state=0).as_dict()
 
         return [("validation", EpochScores(score)), *(self.callbacks or [])]
