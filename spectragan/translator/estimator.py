@@ -20,7 +20,7 @@ from spectragan.training.inference import map_exactly, push_forward
 from spectragan.training.resuming import open_fit
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.translator.domain_data import domain_data, memory_data
-from spectragan.translator.game.epochs import EpochScores, epoch_history
+from spectragan.translator.game.epochs import EpochScores, epoch_history, epoch_rows
 from spectragan.translator.game.health import judge_health, warn_of_few
 from spectragan.translator.game.net import TranslatorNet, train
 from spectragan.translator.game.setup import build_game, earlier_training
@@ -389,9 +389,8 @@ class CycleGANTranslator(BaseTranslator):
         found = tuple(tuple(part.shape[1:]) for part in latents)
         if found != self._latent_shapes:
             raise refusal("the latents must have the shapes that the model says", found)
-        columns = self.history_
-        epochs = zip(*columns.values(), strict=True)
-        rows = [dict(zip(columns, epoch, strict=True)) for epoch in epochs]
+        rows = epoch_rows(self.history_, getattr(self, "kept_epoch_", None))
+        self.kept_epoch_ = getattr(self, "kept_epoch_", len(rows))  # older files have none
         self.net_ = LoadedNet(self.network_.network, rows)
 
     @plain_torch()

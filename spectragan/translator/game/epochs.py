@@ -9,6 +9,8 @@ import numpy as np
 from skorch import NeuralNet
 from skorch.callbacks import Callback
 
+from spectragan.files.layout import refusal
+
 LOSS_TERMS = ("reconstruction", "cycle", "latent", "identity", "start", "adversarial")
 TERMS = (*LOSS_TERMS, "critic")
 LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
@@ -118,6 +120,31 @@ def epoch_history(net: NeuralNet) -> dict[str, list[float]]:
     names = [name for name in recorded if name not in BOOKKEEPING]
     # Row by row: skorch's columns leave epochs without a value out, and scores would move ahead.
     return {name: [_as_number(epoch.get(name)) for epoch in net.history] for name in names}
+
+
+def epoch_rows(history: dict[str, list[float]], kept: int | None) -> list[dict[str, float]]:
+    """Return the history of a loaded translator epoch by epoch.
+
+    Parameters
+    ----------
+    history : dict of str to list of float
+        See `epoch_history`.
+    kept : int or None
+        The epoch that is in use, where the file says so.
+
+    Returns
+    -------
+    rows : list of dict of str to float
+
+    Raises
+    ------
+    ModelFileError
+        If there is no such epoch.
+    """
+    rows = [dict(zip(history, e, strict=True)) for e in zip(*history.values(), strict=True)]
+    if kept is not None and not min(1, len(rows)) <= kept <= len(rows):
+        raise refusal(f"the epoch that is kept must be one of {len(rows)}", kept)
+    return rows
 
 
 def _as_number(value: Any) -> float:
