@@ -21,6 +21,7 @@ The number of candidates and the annealing were chosen on seed 3.
 import argparse
 import warnings
 from contextlib import nullcontext
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -46,7 +47,7 @@ from spectragan.translator.matching import pseudo_pairs
 SEEDS = (0, 1, 2)
 ZOO_SEED = 11
 ZOO = (
-    ("APOGEE-like", "continuum", 0.5),  # of seed 3, the only one that starts linearly
+    ("APOGEE-like", "continuum", 0.5),  # with seed 3 its start is linear
     ("APOGEE-like", "continuum", 0.0),
     ("APOGEE-like", "sparse, broader, continuum", 0.5),
     ("MILES-like", "deeper", 0.5),
@@ -165,7 +166,7 @@ def miles_split(seed: int) -> list[str]:
     models, targets = model(judged), observed.flux[test]
     rows, raw = [], float(np.median(best_models(models.flux, targets)[1]))
     linear = [("linear", LinearTranslator().fit(*domains))]
-    for name, fitted in (*linear, *fits(domains, seed)):
+    for name, fitted in chain(linear, fits(domains, seed)):
         if fitted is None:
             continue
         best, residual = best_models(fitted.transform(models).flux, targets)
