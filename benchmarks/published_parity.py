@@ -1,6 +1,6 @@
 """The published method, beside the published code, on the same spectra.
 
-``OMP_NUM_THREADS=1 python -m benchmarks.published_parity [--pixels N] [--width W] [--epochs N ...]``
+``OMP_NUM_THREADS=1 python -m benchmarks.published_parity [--pixels N] [--width W] [--epochs N]``
 trains ``CycleGANTranslator.published`` on the last pixels of ``make_apogee_like_pair`` and tells
 after some thousands of steps the rms of translated spectra against the exact, noise-free
 counterparts. Spectra have 2,047 pixels, or 7,167 as published: the strides of both networks
