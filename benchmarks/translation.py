@@ -44,6 +44,7 @@ def translators(seed: int) -> dict:
         "linear": LinearTranslator(),
         "pseudo-pairs": PseudoPairTranslator(),
         "CycleGAN": CycleGANTranslator(random_state=seed, verbose=0),
+        "no critics": CycleGANTranslator(adversarial=None, random_state=seed, verbose=0),
     }
 
 

@@ -66,7 +66,7 @@ _HOMES = {
     "spectragan.translator.matching.known_stars": ("RoughLabels",),
     "spectragan.translator.ensemble": ("TranslatorEnsemble",),
     "spectragan.translator.observed": ("ObservedEmulator",),
-    "spectragan.translator.scores": ("cycle_scores", "pseudo_pair_score"),
+    "spectragan.translator.scores": ("cycle_scorer", "cycle_scores", "pseudo_pair_score"),
     "spectragan.fitting.estimator": ("ParameterFitter",),
     "spectragan.lines.attribution": ("LineAttribution",),
     "spectragan.lines.inventions": ("find_inventions",),

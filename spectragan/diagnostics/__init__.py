@@ -18,7 +18,7 @@ from spectragan.diagnostics.tsne_display import TSNEGapDisplay
 from spectragan.lines.attribution import LineAttribution
 from spectragan.lines.inventions import Inventions, find_inventions
 from spectragan.lines.table import MissingLines
-from spectragan.translator.scores import CycleScores, cycle_scores, pseudo_pair_score
+from spectragan.translator.scores import CycleScores, cycle_scorer, cycle_scores, pseudo_pair_score
 
 __all__ = [
     "CycleScores",
@@ -43,6 +43,7 @@ __all__ = [
     "TranslationReport",
     "TranslationReportDisplay",
     "compare_labels",
+    "cycle_scorer",
     "cycle_scores",
     "find_inventions",
     "gap_scores",

@@ -25,6 +25,7 @@ from typing import Any
 Rules = dict[str, str]
 
 PLACE = "checkpoint"  # the parameter that names a directory: files, and who loads one, have None
+UNKEPT = (PLACE, "callbacks")  # parameters about one training alone
 HOMES: dict[str, tuple[str, ...]] = {
     "sklearn.frozen": ("FrozenEstimator",),
     "spectragan.emulator.estimator": ("SpectrumEmulator",),

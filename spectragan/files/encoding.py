@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from spectragan.files.classes import PLACE, kind_of, name_of, rules_of
+from spectragan.files.classes import UNKEPT, kind_of, name_of, rules_of
 from spectragan.files.layout import TYPE_OF, refusal
 from spectragan.files.values import CODECS
 
@@ -153,8 +153,8 @@ class Encoder:
                 f"delete it first (`del estimator.{unknown[0]}`).",
             )
         # Where somebody trained says nothing elsewhere, and whoever loads the model must not write
-        # there.
-        parameters |= {PLACE: None} if PLACE in parameters else {}
+        # there. Callbacks are objects of other libraries.
+        parameters |= {parameter: None for parameter in UNKEPT if parameter in parameters}
         return [self._named(parameters, path), self._named(attributes, path)]
 
     def _network(self, module: Any, path: str) -> list[Any]:

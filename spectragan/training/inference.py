@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 BATCH_ROWS = 256
+EXACT_ROWS = 1024
 
 
 def map_padded(
@@ -65,6 +67,35 @@ def _cut(
     if isinstance(result, tuple):
         return tuple(tensor[:n_rows] for tensor in result)
     return result[:n_rows]
+
+
+def map_exactly(function: Callable[..., torch.Tensor], *arrays: np.ndarray) -> np.ndarray:
+    """Apply `function` to rows in double precision, in which batches of any size are as good.
+
+    Parameters
+    ----------
+    function : callable
+        Takes as many tensors as there are arrays, and returns one, with one row per row.
+    *arrays : ndarray of shape (n_rows, ...)
+
+    Returns
+    -------
+    results : ndarray of shape (n_rows, ...)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from spectragan.training.inference import map_exactly
+    >>> map_exactly(lambda x: 2 * x, np.array([[1.0], [2.0]]))
+    array([[2.],
+           [4.]])
+    """
+    rows = [torch.as_tensor(np.ascontiguousarray(array, dtype=float)) for array in arrays]
+    with torch.no_grad():
+        parts = [
+            function(*chunk) for chunk in zip(*(r.split(EXACT_ROWS) for r in rows), strict=True)
+        ]
+    return torch.cat(parts).numpy()
 
 
 def push_forward(

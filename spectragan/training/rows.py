@@ -213,6 +213,10 @@ class DomainBatches:
         Rows of each domain in a batch.
     n_batches : int
         Batches in an epoch.
+    oversample : int, default=1
+        Synthetic candidates for every place in a batch. If there are several, values have the
+        shape (batch_size, oversample, ...), and ``row`` says which row of the epoch each is. An
+        epoch has no more different rows for that: each comes as often again.
 
     Examples
     --------
@@ -223,27 +227,40 @@ class DomainBatches:
     [4, 4]
     """
 
-    def __init__(self, dataset: DomainRows, batch_size: int, *, n_batches: int) -> None:
+    def __init__(
+        self, dataset: DomainRows, batch_size: int, *, n_batches: int, oversample: int = 1
+    ) -> None:
         self.dataset = dataset
         self.batch_size = batch_size
         self.n_batches = n_batches
+        self.oversample = oversample
 
     def __len__(self) -> int:
         return self.n_batches
 
     def __iter__(self) -> Iterator[Batch]:
         parts = self.dataset.epoch(self.n_batches * self.batch_size)
-        orders = {name: self._order(len(part["x"])) for name, part in parts.items()}
+        times = {"synthetic": self.oversample, "observed": 1}
+        orders = {name: self._order(len(part["x"]), times[name]) for name, part in parts.items()}
         for i in range(self.n_batches):
-            rows = slice(i * self.batch_size, (i + 1) * self.batch_size)
             batch = {
-                name: {key: values[orders[name][rows]] for key, values in part.items()}
+                name: {key: values[orders[name][i]] for key, values in part.items()}
                 for name, part in parts.items()
             }
+            if self.oversample > 1:
+                batch["synthetic"]["row"] = orders["synthetic"][i]
             yield batch, torch.empty(self.batch_size, 0)
 
-    def _order(self, n_rows: int) -> torch.Tensor:
+    def _order(self, n_rows: int, times: int) -> torch.Tensor:
         """Return row numbers for all batches: shuffled passes, one after the other."""
         n_needed = self.n_batches * self.batch_size
+        if times == 1:
+            return self._passes(n_rows, n_needed).reshape(self.n_batches, self.batch_size)
+        some = torch.randperm(n_rows)[:n_needed]
+        order = some[self._passes(len(some), n_needed * times)]
+        return order.reshape(self.n_batches, self.batch_size, times)
+
+    @staticmethod
+    def _passes(n_rows: int, n_needed: int) -> torch.Tensor:
         n_passes = -(-n_needed // n_rows)
         return torch.cat([torch.randperm(n_rows) for _ in range(n_passes)])[:n_needed]

@@ -1,6 +1,6 @@
 """`CycleGANTranslator`: unpaired translation between synthetic and observed spectra."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -15,24 +15,24 @@ from spectragan.files.decoding import LoadedNet
 from spectragan.files.layout import refusal
 from spectragan.spectra import Spectra
 from spectragan.spectra.oddities import warn_if_unlike
-from spectragan.training.checkpoints import Checkpoints
 from spectragan.training.devices import plain_torch, resolve_device, seeded
-from spectragan.training.inference import push_forward
+from spectragan.training.inference import map_exactly, push_forward
 from spectragan.training.resuming import open_fit
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.translator.domain_data import domain_data, memory_data
+from spectragan.translator.game.epochs import EpochScores, epoch_history, epoch_rows
 from spectragan.translator.game.health import judge_health, warn_of_few
-from spectragan.translator.game.net import EpochScores, TranslatorNet, epoch_history
-from spectragan.translator.game.setup import Game, build_game, earlier_training
+from spectragan.translator.game.net import TranslatorNet, train
+from spectragan.translator.game.setup import build_game, earlier_training
 from spectragan.translator.matching.matching import emulated, match_labels, read_known
+from spectragan.translator.matching.mismatch import Match
 from spectragan.translator.matching.offset import settle_offset
 from spectragan.translator.matching.pseudo_map import PseudoMap
 from spectragan.translator.networks.pixels import SubspacePixels
-from spectragan.translator.parameters import RULES, check_pairs, check_parameters
+from spectragan.translator.parameters import RULES, check_pairs, check_parameters, published
 from spectragan.translator.representation import keep_translation, warn_of_truncation
 from spectragan.translator.scores import cycle_scores
 
-PREDICT_ROWS = 1024
 KEPT_ROWS = 4000  # synthetic spectra, without noise, that say how all are to be translated
 
 
@@ -49,8 +49,8 @@ class CycleGANTranslator(BaseTranslator):
         "subspace" works on the leading joint components, with a full-pixel head fitted
         afterwards; "conv" works on pixels, with layers like the published ones [1]_ but one set
         for both domains, and small linear maps that start it at the linear translation;
-        "conv-published" has the published layers, for any number of pixels, and starts from
-        random weights. A module works on pixels and follows
+        "conv-published" has the published layers, start and scaling of flux, for any number of
+        pixels, and `published` has the rest of the method. A module works on pixels and follows
         `spectragan.networks.TranslatorNetwork`.
     n_shared : int, default=None
         Shared latents; the parameter that matters most. None takes the intrinsic dimension of the
@@ -60,10 +60,12 @@ class CycleGANTranslator(BaseTranslator):
         Split latents. None takes 3 (subspace), or 4 channels (conv).
     n_components : int, default=None
         Joint components of both domains. None takes those above the noise, at most 20.
-    adversarial : {"rpgan", "lsgan", "hinge", "bce"}, default="rpgan"
-        The game between critic and translator. "bce" is the published one, which had no latent
-        and identity terms, penalty and warm-up: set these to 0.
-    reconstruction_weight, cycle_weight, latent_weight, adversarial_weight : float, default=1.0
+    adversarial : {"rpgan", "lsgan", "hinge", "bce"} or None, default="rpgan"
+        The game between critic and translator. "bce" is the published one. None
+        trains without critics: all epochs are as those of the warm-up.
+    reconstruction_weight, cycle_weight : float or (float, float), default=1.0
+        Of the loss terms below; a pair is for synthetic and for observed spectra.
+    latent_weight, adversarial_weight : float, default=1.0
         Of the loss terms below.
     identity_weight : float, default=None
         Of the robust change of flux. Higher keeps more pixels as they are; 0 leaves open how
@@ -92,14 +94,45 @@ class CycleGANTranslator(BaseTranslator):
         Spectra of each domain in a batch. None takes 32 for both convolutional networks, else
         256.
     learning_rate : float, default=None
-        Of Adam for both players, falling along a cosine. None takes 3e-4 for "conv", 1e-3 for
-        "conv-published", else 2e-3.
+        Of Adam for both players. None takes 3e-4 for "conv", 1e-3 for "conv-published", else
+        2e-3.
+    betas : (float, float), default=None
+        Of Adam for both players: what is kept of the mean gradient, and of its mean square. None
+        takes (0.5, 0.99) for the translator and (0, 0.99) for critics, who must not push on after
+        it has moved.
+    schedule : "cosine" or sequence of int, default="cosine"
+        How rates fall: along a cosine to the last epoch, or by a factor 0.7 after each of these
+        numbers of steps.
     ema_decay : float, default=None
         Of the running average of the weights, which `transform` uses. None takes 0.99 for
         "conv", else 0.998.
+    error_floor : float, default=None
+        Smallest error of a pixel, in flux, by which residuals are divided in both domains. None
+        takes a part of the spectra's scatter.
+    reencode_noise : bool, default=True
+        Whether translated spectra get noise before they are encoded again.
+    critic_split : {"lent", "reencoded"}, default="lent"
+        Split latents that critics see beside a translated spectrum: those lent to it, or those
+        encoded from it.
+    critics_first : bool, default=True
+        Whether critics step before the translator.
+    undo_bad_epochs : bool, default=True
+        Whether training goes back after an epoch that went wrong; it is told in any case.
     match_labels : {"auto", True, False}, default="auto"
         Whether to train on stars that both domains have: with "auto", where the label
         distributions seem to differ (see `mismatch_`).
+    oversample : int, default=None
+        Synthetic spectra drawn for each place in a batch, of which those are trained on whose
+        translations look most observed to the critic: for other stars on the two sides, where
+        `match_labels` can't tell [1]_ [3]_. None or 1 takes them as they come. From one candidate
+        at the end of the warm-up their number grows evenly until half of the game is over.
+        Another word than "select", since `select_by` chooses epochs.
+    select_by : str, default=None
+        The score of `CycleScores` by which the best epoch is kept, such as "x_so"; needs
+        `validation` in `fit`. None keeps the weights of the end.
+    patience : int, default=None
+        Epochs without a better score after which training stops; those of the warm-up don't count
+        where critics play. None trains to the last epoch.
     checkpoint : str or path-like, default=None
         Directory of this fit alone that keeps the state of training, for ``fit(resume=True)``.
     checkpoint_every : int, default=1
@@ -113,6 +146,9 @@ class CycleGANTranslator(BaseTranslator):
         Where networks are trained: "auto", "cpu", "cuda" or "mps".
     verbose : int, default=1
         0 shows no progress bar.
+    callbacks : list of skorch.callbacks.Callback or (str, Callback), default=None
+        Called while the networks are trained, such as ``TensorBoard`` or ``EarlyStopping("x_so")``.
+        They are handed ``net_``, see :doc:`/user/translation`.
 
     Attributes
     ----------
@@ -126,7 +162,7 @@ class CycleGANTranslator(BaseTranslator):
         Means of both domains, and joint components.
     history_ : dict of str to list
         One value per epoch for every loss term, the critics, and the six validation scores: of the
-        game, before mean labels are settled.
+        game, before mean labels are settled; with `select_by`, after.
     mismatch_ : LabelMismatch or None
         How far the label distributions of both domains differ, with errors; None where there are
         too few spectra to tell.
@@ -135,6 +171,11 @@ class CycleGANTranslator(BaseTranslator):
         that all translated spectra have in common. None unless `network` is "subspace".
     starts_from_pairs_ : bool
         Whether training started from, and kept, the translation of pseudo-pairs.
+    kept_epoch_ : int
+        The epoch whose weights are used, from 1: the best by `select_by`, else the last.
+    selected_share_ : float
+        Effective share of the synthetic spectra that `oversample` trained on in the last epoch: 1
+        is all alike. ``history_["selected_share"]`` has every epoch.
     health_ : TrainingHealth
         What went wrong in the game, if anything, and how often it went back to a good state.
     n_shared_, n_split_ : int
@@ -146,6 +187,7 @@ class CycleGANTranslator(BaseTranslator):
 
     See Also
     --------
+    CycleGANTranslator.published : The method as it was published.
     MeanShiftTranslator, LinearTranslator, PseudoPairTranslator : The baselines.
     ObservedEmulator : Labels to observed spectra.
     spectragan.cycle_scores : Scores on pairs.
@@ -181,6 +223,7 @@ class CycleGANTranslator(BaseTranslator):
     .. [1] O'Briain, T. et al. 2021, "Cycle-StarNet: bridging the gap between theory and data by
        leveraging large data sets", ApJ, 906, 130, arXiv:2007.03109.
     .. [2] Huang, Y. et al. 2024, "The GAN is dead; long live the GAN!", arXiv:2501.05441.
+    .. [3] Sinha, S. et al. 2020, "Top-k Training of GANs", NeurIPS, arXiv:2002.06224.
 
     Examples
     --------
@@ -202,6 +245,8 @@ class CycleGANTranslator(BaseTranslator):
         "history_": "history",
         "health_?": "TrainingHealth",
         "starts_from_pairs_?": "flag",
+        "kept_epoch_?": "number",
+        "selected_share_?": "number",
         "mismatch_?": "LabelMismatch?",
         "offset_covariance_?": "array? s s",
     }
@@ -217,9 +262,9 @@ class CycleGANTranslator(BaseTranslator):
         n_shared: int | None = None,
         n_split: int | None = None,
         n_components: int | None = None,
-        adversarial: str = "rpgan",
-        reconstruction_weight: float = 1.0,
-        cycle_weight: float = 1.0,
+        adversarial: str | None = "rpgan",
+        reconstruction_weight: float | tuple[float, float] = 1.0,
+        cycle_weight: float | tuple[float, float] = 1.0,
         latent_weight: float = 1.0,
         adversarial_weight: float = 1.0,
         identity_weight: float | None = None,
@@ -234,14 +279,25 @@ class CycleGANTranslator(BaseTranslator):
         steps_per_epoch: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
+        betas: tuple[float, float] | None = None,
+        schedule: str | Sequence[int] = "cosine",
         ema_decay: float | None = None,
+        error_floor: float | None = None,
+        reencode_noise: bool = True,
+        critic_split: str = "lent",
+        critics_first: bool = True,
+        undo_bad_epochs: bool = True,
         match_labels: bool | str = "auto",
+        oversample: int | None = None,
+        select_by: str | None = None,
+        patience: int | None = None,
         checkpoint: str | Path | None = None,
         checkpoint_every: int = 1,
         warm_start: bool = False,
         random_state: int | np.random.RandomState | None = None,
         device: str = "auto",
         verbose: int = 1,
+        callbacks: Sequence[Any] | None = None,
     ) -> None:
         self.network = network
         self.n_shared = n_shared
@@ -264,14 +320,67 @@ class CycleGANTranslator(BaseTranslator):
         self.steps_per_epoch = steps_per_epoch
         self.batch_size = batch_size
         self.learning_rate = learning_rate
+        self.betas = betas
+        self.schedule = schedule
         self.ema_decay = ema_decay
+        self.error_floor = error_floor
+        self.reencode_noise = reencode_noise
+        self.critic_split = critic_split
+        self.critics_first = critics_first
+        self.undo_bad_epochs = undo_bad_epochs
         self.match_labels = match_labels
+        self.oversample = oversample
+        self.select_by = select_by
+        self.patience = patience
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.warm_start = warm_start
         self.random_state = random_state
         self.device = device
         self.verbose = verbose
+        self.callbacks = callbacks
+
+    @classmethod
+    def published(cls, mock: bool = False, **parameters: Any) -> "CycleGANTranslator":
+        """Return a translator with every choice of the published method, Cycle-StarNet [1]_.
+
+        It is an ordinary one: only its parameters differ from the defaults. It starts from random
+        weights, plays from the first step on, and uses the last weights as they are.
+
+        Parameters
+        ----------
+        mock : bool, default=False
+            Whether distances weigh as in the published trial on a mock, 90 in both domains, and
+            not as on real spectra, 3 for synthetic and 9 for observed ones.
+        **parameters
+            Others than the published ones, by name.
+
+        Returns
+        -------
+        translator : CycleGANTranslator
+            Not fitted. 50 epochs of 1,000 steps are a tenth of the published length, which is
+            ``max_epochs=500``. With 7,167 pixels a step takes 0.85 s on one core.
+
+        Notes
+        -----
+        Flux is taken to be normalised to its continuum: the error floor is 0.005 of it. Here,
+        as not there, the error of a spectrum is the mean over its good pixels alone, spectra are
+        padded rather than cut to a length that the strides reproduce, masked pixels are filled
+        with the mean of their domain, and `transform` averages over split codes. There, pixels
+        with errors above 0.05 were masked beforehand.
+
+        References
+        ----------
+        .. [1] O'Briain, T. et al. 2021, ApJ, 906, 130, arXiv:2007.03109.
+
+        Examples
+        --------
+        >>> from spectragan import CycleGANTranslator
+        >>> translator = CycleGANTranslator.published(max_epochs=500, random_state=0)
+        >>> translator.reconstruction_weight, translator.batch_size
+        ((3.0, 9.0), 8)
+        """
+        return cls(**(published(mock) | parameters))
 
     def _after_loading(self) -> None:
         """Check the latents of a loaded translator, and give it the history of its training."""
@@ -281,9 +390,8 @@ class CycleGANTranslator(BaseTranslator):
         found = tuple(tuple(part.shape[1:]) for part in latents)
         if found != self._latent_shapes:
             raise refusal("the latents must have the shapes that the model says", found)
-        columns = self.history_
-        epochs = zip(*columns.values(), strict=True)
-        rows = [dict(zip(columns, epoch, strict=True)) for epoch in epochs]
+        rows = epoch_rows(self.history_, getattr(self, "kept_epoch_", None))
+        self.kept_epoch_ = getattr(self, "kept_epoch_", len(rows))  # older files have none
         self.net_ = LoadedNet(self.network_.network, rows)
 
     @plain_torch()
@@ -357,17 +465,13 @@ class CycleGANTranslator(BaseTranslator):
         parts = self._fit_domains(X, y, reset=earlier is None)
         warn_of_few(*map(len, parts))
         known, partners = read_known(self, anchors, labels, source, (X, y))
-        pairs = check_pairs(validation, partial(self._validate, reset=False))
+        pairs = check_pairs(validation, partial(self._validate, reset=False), self.select_by)
         for name, given in (("anchors", partners), ("validation", pairs)):
             for part, domain in zip(given or (), parts, strict=False):
                 warn_if_unlike(part, domain, f"`{name}`")
-        data = {
-            "synthetic": parts[SYNTHETIC],
-            "observed": parts[OBSERVED],
-            "validation": pairs,
-            "anchor": partners,
-            "label": None if labels is None else (labels.observed, labels.error),
-        }
+        rough = None if labels is None else (labels.observed, labels.error)
+        data = {"synthetic": parts[0], "observed": parts[1], "validation": pairs}
+        data |= {"anchor": partners, "label": rough}
         device = resolve_device(self.device)
         checkpoints = open_fit(self, data, resume=resume)
         parts, found = match_labels(self, parts, known, drawn=source is not X)
@@ -380,16 +484,15 @@ class CycleGANTranslator(BaseTranslator):
             self.starts_from_pairs_ = game.pseudo_map is not None
             rows = np.sort(rng.permutation(len(parts[OBSERVED]))[: self.n_codes])
             donors = parts[OBSERVED][rows]
-            net = game.make_net(self._callbacks(pairs, domains, donors, game.pseudo_map))
-            _train(net, game, checkpoints)
+            net = game.make_net(self._callbacks(pairs, domains, donors, game.pseudo_map, found))
+            train(net, game.rows, checkpoints, game.threads())
             trained, self.offset_covariance_ = settle_offset(
                 net.average_, self._representation, domains, found
             )
             self._take_network(trained, domains, donors, game.pseudo_map)
         if isinstance(self.network_, SubspacePixels):
             warn_of_truncation(self.network_, self.subspace_, domains[OBSERVED])
-        self.net_ = net
-        self.history_: dict[str, list[float]] = epoch_history(net)
+        self._take_history(net)
         self.health_ = judge_health(net)
         return self
 
@@ -434,6 +537,12 @@ class CycleGANTranslator(BaseTranslator):
             combine, basis=network.basis(OBSERVED), **latents
         )
 
+    def _take_history(self, net: TranslatorNet) -> None:
+        self.net_ = net
+        self.history_: dict[str, list[float]] = epoch_history(net)
+        self.kept_epoch_ = net.kept_epoch
+        self.selected_share_ = self.history_.get("selected_share", [1.0])[-1]
+
     @plain_torch()
     def _take_network(
         self, trained: nn.Module, domains: Any, donors: Spectra, kept: PseudoMap | None
@@ -459,15 +568,19 @@ class CycleGANTranslator(BaseTranslator):
         domains: Any,
         donors: Spectra,
         kept: PseudoMap | None,
-    ) -> list[tuple[str, Any]]:
+        found: Match | None,
+    ) -> list[Any]:
         if pairs is None:
-            return []
+            return list(self.callbacks or [])
 
         def score(net: Any) -> dict[str, float]:
-            self._take_network(net.average_, domains, donors, kept)
+            trained = net.average_
+            if self.select_by is not None:  # what comes out in the end is to be the best
+                trained, _ = settle_offset(trained, self._representation, domains, found)
+            self._take_network(trained, domains, donors, kept)
             return cycle_scores(self, *pairs, random_state=0).as_dict()
 
-        return [("validation", EpochScores(score))]
+        return [("validation", EpochScores(score)), *(self.callbacks or [])]
 
     def _input(self, spectra: Spectra, domain: int) -> np.ndarray:
         return self._representation.fill(memory_data(spectra), domain)
@@ -484,7 +597,7 @@ class CycleGANTranslator(BaseTranslator):
                 return self.network_.decode_average(shared, used)
             return self.network_.decode(shared, shared[:, :0], SYNTHETIC)
 
-        return self._in_chunks(translate, flux)
+        return map_exactly(translate, flux)
 
     @plain_torch()
     def _push_forward(
@@ -495,7 +608,7 @@ class CycleGANTranslator(BaseTranslator):
         def translate(x: torch.Tensor) -> torch.Tensor:
             return self.network_.decode_average(self.network_.encode(x, SYNTHETIC)[0], used)
 
-        return self._in_chunks(lambda x, d: push_forward(translate, x, d), flux, tangents)
+        return map_exactly(lambda x, d: push_forward(translate, x, d), flux, tangents)
 
     @plain_torch()
     def _encode(self, flux: np.ndarray, domain: int) -> Latents:
@@ -503,7 +616,7 @@ class CycleGANTranslator(BaseTranslator):
             shared, split = self.network_.encode(x, domain)
             return torch.cat([shared.flatten(1), split.flatten(1)], dim=1)
 
-        latents = self._in_chunks(encode, flux)
+        latents = map_exactly(encode, flux)
         return Latents(latents[:, : self.n_shared_], latents[:, self.n_shared_ :])
 
     @plain_torch()
@@ -511,11 +624,11 @@ class CycleGANTranslator(BaseTranslator):
         if split is None:
             codes = self._codes()
             if domain == OBSERVED:
-                return self._in_chunks(
+                return map_exactly(
                     lambda z: self.network_.decode_average(self._shape(z, 0), codes), shared
                 )
             split = np.zeros((len(shared), self.n_split_))
-        return self._in_chunks(
+        return map_exactly(
             lambda z, s: self.network_.decode(self._shape(z, 0), self._shape(s, 1), domain),
             shared,
             split,
@@ -526,21 +639,3 @@ class CycleGANTranslator(BaseTranslator):
 
     def _shape(self, latents: torch.Tensor, which: int) -> torch.Tensor:
         return latents.reshape(len(latents), *self._latent_shapes[which])
-
-    def _in_chunks(self, function: Callable[..., torch.Tensor], *arrays: np.ndarray) -> np.ndarray:
-        # Double precision: single precision would let a result depend on its batch.
-        rows = [torch.as_tensor(np.ascontiguousarray(a, dtype=float)) for a in arrays]
-        with torch.no_grad():
-            parts = [
-                function(*chunk)
-                for chunk in zip(*(r.split(PREDICT_ROWS) for r in rows), strict=True)
-            ]
-        return torch.cat(parts).numpy()
-
-
-def _train(net: TranslatorNet, game: Game, checkpoints: Checkpoints) -> None:
-    with game.threads():
-        checkpoints.train(net, game.rows)
-    net.retire()
-    if not net.is_trained:
-        raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from skorch.callbacks import Callback, LRScheduler
 from torch import nn
 
 from spectragan.rules import (
@@ -11,17 +12,20 @@ from spectragan.rules import (
     NONE,
     VERBOSE,
     Rule,
+    check,
     check_all,
     count,
     counts,
     is_integer,
     number,
     one_of,
+    pair,
 )
 from spectragan.spectra import Spectra
+from spectragan.translator.game.epochs import LOSS_TERMS
 from spectragan.translator.game.losses import adversarial_loss
-from spectragan.translator.game.net import LOSS_TERMS
-from spectragan.translator.scores import MIN_PAIRS
+from spectragan.translator.game.net import OUR_CALLBACKS
+from spectragan.translator.scores import MIN_PAIRS, SCORES
 
 # A convolutional step costs 20 times as much per spectrum: small batches learn most per second.
 # It starts at the linear translation with its many weights in balance, hence the low rate.
@@ -42,9 +46,32 @@ CONV = {
     "learning_rate": 3e-4,
     "ema_decay": 0.99,
 }
-# Published are 5e5 steps of 8 spectra at a rate of 1e-4, half a day on a GPU.
 CONV_PUBLISHED = OTHERWISE | {"identity_weight": 0.01, "batch_size": 32, "learning_rate": 1e-3}
 DEFAULTS = {"conv": CONV, "conv-published": CONV_PUBLISHED}
+# The method of O'Briain et al. 2021 (arXiv:2007.03109), but for the lengths: 5e5 steps, 500 epochs
+# here, which took ten hours on a GPU. Nearly all of their progress came in the first tenth of it.
+PUBLISHED = {
+    "network": "conv-published",
+    "adversarial": "bce",
+    "reconstruction_weight": (3.0, 9.0),
+    "cycle_weight": (3.0, 9.0),
+    **dict.fromkeys(("latent_weight", "identity_weight", "start_weight", "penalty"), 0.0),
+    "max_epochs": 50,
+    "warmup_epochs": 0,
+    "steps_per_epoch": 1000,
+    "batch_size": 8,
+    "learning_rate": 1e-4,
+    "betas": (0.5, 0.999),
+    "schedule": (50_000, 100_000, 150_000, 200_000),
+    "error_floor": 0.005,
+    "ema_decay": 0.0,
+    "reencode_noise": False,
+    "critic_split": "reencoded",
+    "critics_first": False,
+    "undo_bad_epochs": False,
+    "match_labels": False,
+}
+MOCK_WEIGHTS = dict.fromkeys(("reconstruction_weight", "cycle_weight"), (90.0, 90.0))
 # A part and not a number of epochs: short trainings would end before the critics play.
 WARMUP_PART = 4  # one epoch of four
 
@@ -77,13 +104,51 @@ def with_defaults(parameters: Mapping[str, Any]) -> dict[str, Any]:
     chosen = {name: value for name, value in parameters.items() if value is not None}
     filled = {**parameters, **defaults, **chosen}
     if filled.get("warmup_epochs") is None and is_integer(filled["max_epochs"]):
-        filled["warmup_epochs"] = filled["max_epochs"] // WARMUP_PART
+        part = WARMUP_PART if filled.get("adversarial", True) else 1
+        filled["warmup_epochs"] = filled["max_epochs"] // part
     return filled
+
+
+def published(mock: bool) -> dict[str, Any]:
+    """Return the published parameters, for real spectra or for a mock.
+
+    Parameters
+    ----------
+    mock : bool
+
+    Returns
+    -------
+    parameters : dict
+        Of `spectragan.CycleGANTranslator`, which has defaults for the others.
+
+    Raises
+    ------
+    ValueError
+        If `mock` isn't a boolean.
+    """
+    check(mock, "mock", replace(FLAG, remedy="True takes the weights of the trial on a mock"))
+    return PUBLISHED | (MOCK_WEIGHTS if mock else {})
+
+
+CALLBACKS_REMEDY = "give instances, or pairs of a name and an instance"
+
+
+def _are_callbacks(value: Any) -> bool:
+    parts = value if isinstance(value, list | tuple) else [None]
+    return all(isinstance(callback, Callback) for _, callback in map(_named, parts))
+
+
+def _named(callback: Any) -> tuple[str | None, Any]:
+    """Return a user's callback with the name that it was given, if it was."""
+    if isinstance(callback, tuple | list) and len(callback) == 2 and isinstance(callback[0], str):
+        return callback[0], callback[1]
+    return None, callback
 
 
 NETWORKS = ("subspace", "conv", "conv-published")
 DOCUMENTED = "see the class docstring for its default"
 WEIGHT = number(closed="left", remedy="0 switches it off")
+TWO_WEIGHTS = WEIGHT | pair(WEIGHT, "a pair of them, for synthetic and for observed spectra")
 RULES = {
     "network": one_of(*NETWORKS, text=f"one of {NETWORKS}", remedy="use 'subspace' if in doubt")
     | Rule("a torch.nn.Module", lambda value: isinstance(value, nn.Module)),
@@ -97,11 +162,29 @@ RULES = {
     "batch_size": count(1, remedy=DOCUMENTED),
     "verbose": VERBOSE,
     **dict.fromkeys((f"{term}_weight" for term in LOSS_TERMS), WEIGHT),
+    **dict.fromkeys(("reconstruction_weight", "cycle_weight"), TWO_WEIGHTS),
     "penalty": WEIGHT,
     "learning_rate": WEIGHT,
+    "betas": pair(
+        number(0, 1, closed="left"),
+        "two numbers >= 0 and < 1",
+        remedy="use (0.5, 0.999) as published, or None",
+    )
+    | NONE,
+    "schedule": one_of("cosine", remedy="give the steps after which rates fall, or () for none")
+    | counts(remedy=""),
+    "error_floor": number(remedy="give a flux: published is 0.005 of the continuum") | NONE,
+    "reencode_noise": FLAG,
+    "critic_split": one_of("lent", "reencoded"),
+    "critics_first": FLAG,
+    "undo_bad_epochs": FLAG,
     "hidden": counts(remedy="use (64, 64) if in doubt"),
     "width": number(remedy="use 1 for the published channels"),
     "ema_decay": number(0, 1, closed="left", remedy="0 uses the last weights alone"),
+    "oversample": count(1, remedy="4 is a good start") | NONE,
+    "select_by": one_of(*SCORES, None, remedy="'x_so' judges what `transform` returns"),
+    "patience": count(1, remedy="None trains to the last epoch") | NONE,
+    "callbacks": Rule("a list of skorch callbacks", _are_callbacks, CALLBACKS_REMEDY) | NONE,
     "match_labels": one_of(
         "auto", remedy="'auto' matches where the labels of the domains seem to differ"
     )
@@ -126,12 +209,17 @@ def check_parameters(parameters: Mapping[str, Any], *, is_new: bool = True) -> N
         If a parameter breaks its rule.
     """
     parameters = with_defaults(parameters)
-    adversarial_loss(parameters["adversarial"])
+    if parameters["adversarial"] is not None:
+        adversarial_loss(parameters["adversarial"])
     check_all(parameters, RULES)
     _check_together(parameters, is_new)
+    _check_game(parameters, is_new)
+    _check_callbacks(parameters["callbacks"])
 
 
-def check_pairs(validation: Any, read: Callable[[Any], Spectra]) -> tuple[Spectra, Spectra] | None:
+def check_pairs(
+    validation: Any, read: Callable[[Any], Spectra], select_by: str | None = None
+) -> tuple[Spectra, Spectra] | None:
     """Return the pairs that are scored during training.
 
     Parameters
@@ -139,6 +227,8 @@ def check_pairs(validation: Any, read: Callable[[Any], Spectra]) -> tuple[Spectr
     validation : tuple of (synthetic, observed) spectra, or None
     read : callable
         Turns spectra of any kind into `Spectra` on the grid of the fit.
+    select_by : str, default=None
+        The score that needs them.
 
     Returns
     -------
@@ -148,8 +238,13 @@ def check_pairs(validation: Any, read: Callable[[Any], Spectra]) -> tuple[Spectr
     Raises
     ------
     ValueError
-        If these aren't two sets of equally many spectra.
+        If these aren't two sets of equally many spectra, or are missing where they are needed.
     """
+    if validation is None and select_by is not None:
+        raise ValueError(
+            f"`validation` must be given where `select_by` is {select_by!r}; got None; give pairs "
+            "of synthetic and observed spectra to `fit`, or set select_by=None."
+        )
     if validation is None:
         return None
     if not (isinstance(validation, tuple | list) and len(validation) == 2):
@@ -165,6 +260,55 @@ def check_pairs(validation: Any, read: Callable[[Any], Spectra]) -> tuple[Spectr
             "stars in both."
         )
     return synthetic, observed
+
+
+def _check_callbacks(callbacks: Any) -> None:
+    """Raise about callbacks that would do nothing, or whose names are taken."""
+    for name, callback in map(_named, callbacks or []):
+        kind = type(callback).__name__
+        if name in OUR_CALLBACKS:
+            raise ValueError(
+                f"a name in `callbacks` must not be one of {', '.join(sorted(OUR_CALLBACKS))}; "
+                f"got {name!r}; choose another."
+            )
+        if isinstance(callback, LRScheduler):
+            raise ValueError(
+                f"`callbacks` must not set learning rates, which fall along a cosine; got {kind}; "
+                "set `learning_rate` and `max_epochs`."
+            )
+        watched = str(getattr(callback, "monitor", ""))
+        if watched.startswith("valid_loss"):
+            raise ValueError(
+                f"`callbacks` must not watch {watched!r}, which two players lack; got {kind}; name "
+                "a column of `history_`, as 'x_so' with `validation`."
+            )
+        if getattr(callback, "load_best", False):
+            raise ValueError(
+                "`callbacks` must not put weights back, for averaged ones are used; got "
+                f"{kind}(load_best=True); set `select_by` to keep the best epoch."
+            )
+
+
+def _check_game(parameters: Mapping[str, Any], is_new: bool) -> None:
+    """Raise about parameters that need critics, or an epoch to choose."""
+    warmup, total = parameters["warmup_epochs"], parameters["max_epochs"]
+    has_critics = parameters["adversarial"] is not None
+    never = not has_critics or (is_new and warmup >= total > 0)
+    if not has_critics and warmup != total:
+        raise ValueError(
+            f"`warmup_epochs` must be None where `adversarial` is None; got {warmup}; all epochs "
+            "are without critics then."
+        )
+    if never and (parameters["oversample"] or 1) > 1:
+        raise ValueError(
+            "`oversample` must be None where no critics play to choose spectra; got "
+            f"{parameters['oversample']}; set `adversarial`, and fewer `warmup_epochs`."
+        )
+    if parameters["patience"] is not None and parameters["select_by"] is None:
+        raise ValueError(
+            "`patience` must be None where `select_by` is None; got "
+            f"{parameters['patience']}; name the score to wait for, as select_by='x_so'."
+        )
 
 
 def _check_together(parameters: Mapping[str, Any], is_new: bool) -> None:

@@ -155,6 +155,9 @@ class SubspaceRepresentation:
     Parameters
     ----------
     subspace : Subspace
+    error_floor : float, default=None
+        Smallest error of a coefficient, which is that of a pixel where all are alike. None takes
+        a part of the largest spread. Rows are made with it, and files don't keep it.
 
     Notes
     -----
@@ -164,9 +167,10 @@ class SubspaceRepresentation:
 
     _kept: ClassVar = {"subspace": "Subspace k p"}
 
-    def __init__(self, subspace: Subspace) -> None:
+    def __init__(self, subspace: Subspace, error_floor: float | None = None) -> None:
         self.subspace = subspace
         self.scale = subspace.spread
+        self.error_floor = error_floor
 
     @property
     def size(self) -> int:
@@ -214,7 +218,8 @@ class SubspaceRepresentation:
         covariance = covariance * self._left_out(data, coefficients, domain)[:, None, None]
         noise = covariance * data.known[:, None, None]
         floor = (ERROR_FLOOR * self.scale.max()) ** 2 * np.eye(self.size)
-        error = covariance * ~data.exact[:, None, None] + floor
+        smallest = floor if self.error_floor is None else self.error_floor**2 * np.eye(self.size)
+        error = covariance * ~data.exact[:, None, None] + smallest
         metric = np.linalg.cholesky(np.linalg.inv(error)).transpose(0, 2, 1) * self.scale
         factor = np.linalg.cholesky(noise + 1e-6 * floor) / self.scale[:, None]
         factor = factor * data.known[:, None, None]
@@ -344,12 +349,16 @@ class PixelRepresentation:
     ----------
     subspace : Subspace
         Gives the means, and the linear start.
+    error_floor : float, default=None
+        Smallest error of a pixel. None adds one that suits the spectra to their errors. Rows are
+        made with it, and files don't keep it.
     """
 
     _kept: ClassVar = {"subspace": "Subspace k p"}
 
-    def __init__(self, subspace: Subspace) -> None:
+    def __init__(self, subspace: Subspace, error_floor: float | None = None) -> None:
         self.subspace = subspace
+        self.error_floor = error_floor
 
     @property
     def size(self) -> int:
@@ -366,10 +375,15 @@ class PixelRepresentation:
         """Return training rows, see `SubspaceRepresentation.rows`; factors are diagonal."""
         sigma = np.where(data.good, data.weights, 1.0) ** -0.5
         noise = np.where(data.good & data.known[:, None], sigma, 0.0)
-        floor = ERROR_FLOOR * self.subspace.spread.max() / np.sqrt(self.size)
-        metric = np.where(data.good, 1 / np.hypot(noise, 10 * floor), 0.0)
+        metric = np.where(data.good, 1 / self._errors(noise), 0.0)
         arrays = {"x": self.fill(data, domain), "metric": metric, "noise": noise}
         return {name: as_tensor(array) for name, array in arrays.items()}
+
+    def _errors(self, noise: np.ndarray) -> np.ndarray:
+        if self.error_floor is not None:
+            return np.maximum(noise, self.error_floor)
+        floor = ERROR_FLOOR * self.subspace.spread.max() / np.sqrt(self.size)
+        return np.hypot(noise, 10 * floor)
 
     def start(self, x: torch.Tensor, translation: np.ndarray) -> torch.Tensor:
         """Return synthetic rows translated by the linear start, pixel by pixel."""

@@ -1,11 +1,14 @@
 """Scores of a translator: on pairs of equal labels, or on pseudo-pairs that it makes itself."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from functools import partial
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from spectragan.rules import check, one_of
 from spectragan.spectra import Spectra
 from spectragan.spectra.domains import check_domain_order
 from spectragan.spectra.inputs import check_latents, check_set, check_translator, make_rng
@@ -82,6 +85,10 @@ class CycleScores(SummaryMixin):
     def __repr__(self) -> str:
         scores = ", ".join(f"{name}={value:.3g}" for name, value in self.as_dict().items())
         return f"CycleScores({scores}, n_pairs={self.n_pairs})"
+
+
+SCORES = tuple(field.name for field in fields(CycleScores) if field.name != "n_pairs")
+SCORE = one_of(*SCORES, remedy="'x_so' judges what `transform` returns")
 
 
 def cycle_scores(
@@ -192,6 +199,63 @@ def cycle_scores(
         z_shared=_latent_distance(shared_s, shared_o, span),
         n_pairs=len(observed),
     )
+
+
+def cycle_scorer(pairs: Any, score: str = "x_so") -> Callable[..., float]:
+    """Return a scorer that chooses translators by pairs: give it to `GridSearchCV` as ``scoring``.
+
+    Parameters
+    ----------
+    pairs : tuple of (synthetic, observed) spectra
+        Of the same stars, row by row, that no translator is trained on.
+    score : {"x_so", "x_os", "z_shared_so", "z_shared_os", "z_split_so", "z_shared"}, default="x_so"
+        Which of `CycleScores`.
+
+    Returns
+    -------
+    scorer : callable
+        ``scorer(estimator, X, y)`` returns minus the score, so that higher is better. `X` and `y`
+        don't count: every fold is judged by the same pairs. Of a pipeline, which must end in a
+        translator, the steps before it are applied to the pairs.
+
+    Raises
+    ------
+    ValueError
+        If there is no such score, or `pairs` aren't two sets.
+
+    See Also
+    --------
+    cycle_scores : All six, and what they mean.
+    pseudo_pair_score : A scorer without pairs.
+
+    Examples
+    --------
+    >>> from sklearn.model_selection import GridSearchCV, StratifiedKFold
+    >>> from spectragan import LinearTranslator, cycle_scorer, stack_domains
+    >>> from spectragan.datasets import make_mock_domains
+    >>> mock = make_mock_domains(200, 200, n_pixels=200, random_state=0)
+    >>> X, domain = stack_domains(mock.synthetic, mock.observed[40:])
+    >>> pairs = mock.synthetic_of_observed[:40], mock.observed[:40]
+    >>> folds = StratifiedKFold(2, shuffle=True, random_state=0)
+    >>> grid = {"n_components": [1, 8]}
+    >>> search = GridSearchCV(LinearTranslator(), grid, scoring=cycle_scorer(pairs), cv=folds)
+    >>> search.fit(X, domain).best_params_
+    {'n_components': 8}
+    """
+    check(score, "score", SCORE)
+    if not (isinstance(pairs, tuple | list) and len(pairs) == 2):
+        raise ValueError(
+            "`pairs` must be a pair (synthetic, observed) of spectra; got "
+            f"{type(pairs).__name__}; give two sets of the same stars."
+        )
+    return partial(_minus_score, pairs=tuple(pairs), score=score)
+
+
+def _minus_score(estimator: Any, X: Any = None, y: Any = None, *, pairs: Any, score: str) -> float:
+    if isinstance(estimator, Pipeline):
+        steps, estimator = estimator[:-1], estimator[-1]
+        pairs = tuple(steps.transform(part) for part in pairs)
+    return -cycle_scores(estimator, *pairs, random_state=0).as_dict()[score]
 
 
 def derangement(n: int, rng: np.random.Generator) -> np.ndarray:

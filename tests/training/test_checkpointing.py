@@ -27,6 +27,10 @@ MAKE = {
     "subspace": lambda **p: CycleGANTranslator(**(GAME | {"hidden": (16,)} | p)),
     "conv": lambda **p: CycleGANTranslator("conv", **(GAME | CONV | p)),
     "conv-published": lambda **p: CycleGANTranslator("conv-published", **(GAME | CONV | p)),
+    # Rates fall before and after a checkpoint.
+    "published": lambda **p: CycleGANTranslator.published(
+        **(CONV | {"max_epochs": 5, "width": 0.05, "schedule": (2, 3, 4)} | p)
+    ),
     "own": lambda **p: CycleGANTranslator(OwnNetwork(80), critic=OwnCritic(80), **(GAME | p)),
     "StarNetRegressor": lambda **p: StarNetRegressor(
         **({"n_members": 2, "hidden": (16,), "max_epochs": 5} | p)

@@ -13,7 +13,7 @@ from spectragan.training.devices import one_thread, seeded
 from spectragan.training.rows import TensorRows
 from spectragan.training.snapshot import capture, restore
 from spectragan.translator.domain_data import domain_data
-from spectragan.translator.game.net import epoch_history
+from spectragan.translator.game.epochs import epoch_history
 from spectragan.translator.game.setup import build_game
 
 CPU = torch.device("cpu")

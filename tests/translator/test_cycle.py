@@ -1,11 +1,15 @@
 """The scores must be zero, or the noise, for a perfect translator and rise for a worse one."""
 
+import pickle
+
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
+from spectragan import ContinuumNormalizer, MeanShiftTranslator, cycle_scorer, stack_domains
 from spectragan.diagnostics import cycle_scores
 from spectragan.exceptions import GridMismatchError, SwappedDomainsWarning
-from spectragan.translator.scores import derangement
+from spectragan.translator.scores import SCORES, derangement
 
 
 def test_cycle_scores_of_a_perfect_translator_are_the_noise(make, translator):
@@ -128,3 +132,37 @@ def test_cycle_scores_tell_of_domains_that_changed_places(world, translator):
     synthetic, observed = world[:2]
     with pytest.warns(SwappedDomainsWarning, match="changed places"):
         cycle_scores(translator, observed, synthetic)
+
+
+def test_the_scorer_is_minus_the_score_and_travels_to_other_processes(world, make_translator):
+    pairs = world[0][:40], world[1][:40]
+    good, bad = (make_translator(bias=bias) for bias in (0.0, 0.05))
+    for name in SCORES:
+        scorer = pickle.loads(pickle.dumps(cycle_scorer(pairs, name)))
+        expected = cycle_scores(good, *pairs, random_state=0).as_dict()[name]
+        assert scorer(good, world[0], None) == -expected
+    assert cycle_scorer(pairs)(good, None) > cycle_scorer(pairs)(bad, None)
+
+
+def test_the_scorer_passes_pairs_through_the_steps_of_a_pipeline(mock):
+    X, domain = stack_domains(mock.synthetic, mock.observed[30:])
+    pairs = mock.synthetic_of_observed[:30], mock.observed[:30]
+    model = make_pipeline(ContinuumNormalizer(2), MeanShiftTranslator()).fit(X, domain)
+    steps, last = model[:-1], model[-1]
+    direct = cycle_scorer([steps.transform(part) for part in pairs])(last, X, domain)
+    assert cycle_scorer(pairs)(model, X, domain) == direct
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([1, 2], "auc"), r"`score` must be 'x_so', .* or 'z_shared'; got 'auc'; 'x_so' judges"),
+        (
+            ([1, 2, 3],),
+            r"`pairs` must be a pair \(synthetic, observed\) of spectra; got list; give",
+        ),
+    ],
+)
+def test_scorers_that_can_not_score_are_refused(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        cycle_scorer(*arguments)

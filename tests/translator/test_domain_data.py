@@ -65,6 +65,13 @@ def test_many_spectra_in_files_train_as_good_a_translator(cls, mock, small_memor
     assert scores[1] < 1.4 * scores[0], "their gaps"
 
 
+def test_candidates_come_from_files_too(mock, small_memory):
+    chosen = make(CycleGANTranslator).set_params(oversample=3, max_epochs=5)
+    chosen.fit(in_files(mock.synthetic), in_files(mock.observed))
+    assert 0 < chosen.selected_share_ < 1
+    assert np.isfinite(chosen.transform(mock.synthetic).flux).all()
+
+
 def test_domains_may_be_rows_of_one_file(mock, small_memory):
     from spectragan import stack_domains
 

@@ -94,6 +94,23 @@ def test_pixel_rows_weigh_masked_pixels_by_zero(subspace):
     np.testing.assert_allclose(rows["noise"][~masked], 0.1, rtol=1e-6)
 
 
+@pytest.mark.parametrize(("floor", "expected"), [(0.05, 0.1), (0.25, 0.25)])
+def test_no_pixel_has_an_error_below_the_floor(subspace, floor, expected):
+    data = stars(subspace)
+    rows, _ = training_rows(PixelRepresentation(subspace, floor), data)
+    metric = rows["metric"].numpy()
+    np.testing.assert_allclose(metric[data.good], 1 / expected, rtol=1e-6)
+    assert not metric[~data.good].any()
+    exact, _ = training_rows(PixelRepresentation(subspace, floor), stars(subspace, known=False))
+    np.testing.assert_allclose(exact["metric"].numpy()[10:], 1 / floor, rtol=1e-6)
+
+
+def test_no_coefficient_has_an_error_below_the_floor(subspace):
+    exact = stars(subspace, known=False)
+    rows, _ = training_rows(SubspaceRepresentation(subspace, 0.02), exact)
+    np.testing.assert_allclose(rows["metric"], np.tile(np.eye(3) / 0.02, (N_STARS, 1, 1)))
+
+
 def test_both_representations_start_from_the_same_translation(subspace):
     translation = np.random.default_rng(2).normal(size=(3, 3))
     coefficients = np.random.default_rng(3).normal(size=(5, 3))

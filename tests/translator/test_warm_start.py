@@ -7,7 +7,8 @@ import pytest
 
 from spectragan import GridMismatchError, SubspaceTruncationWarning, load
 from spectragan.diagnostics import TrainingHistoryDisplay
-from spectragan.translator.game.net import LOWEST_RATE, CosineRates, TranslatorNet
+from spectragan.translator.game.epochs import LOWEST_RATE, CosineRates
+from spectragan.translator.game.net import TranslatorNet
 
 pytestmark = pytest.mark.filterwarnings(f"ignore::spectragan.{SubspaceTruncationWarning.__name__}")
 

@@ -58,18 +58,26 @@ class TrainingHealth(SummaryMixin):
         Of the critics' gradients at the end: larger than the parameter after a restart.
     healthy : bool
         Whether the last epoch was a good one.
+    undone : bool
+        Whether training went back after each problem, or went on.
     """
 
-    _kept: ClassVar = {"problems": "words n", "penalty": "number", "healthy": "flag"}
+    _kept: ClassVar = {
+        "problems": "words n",
+        "penalty": "number",
+        "healthy": "flag",
+        "undone?": "flag",
+    }
 
     problems: tuple[str, ...] = ()
     penalty: float = 0.0
     healthy: bool = True
+    undone: bool = True
 
     @property
     def n_restarts(self) -> int:
         """How often training went back."""
-        return len(self.problems)
+        return len(self.problems) if self.undone else 0
 
     def summary(self) -> str:
         """Return how the game went as a small table.
@@ -100,6 +108,8 @@ class HealthGuard(Callback):
     ----------
     chance : float
         Critics' loss where they can't tell real from fake.
+    undo : bool, default=True
+        Whether to return; else it takes note, and training goes on.
 
     Notes
     -----
@@ -109,8 +119,9 @@ class HealthGuard(Callback):
     has nothing else to remember, and one that ends badly has nothing to undo.
     """
 
-    def __init__(self, chance: float) -> None:
+    def __init__(self, chance: float, undo: bool = True) -> None:
         self.chance = chance
+        self.undo = undo
 
     def on_train_begin(self, net, X=None, y=None, **kwargs) -> None:
         """Start watching; skorch calls this."""
@@ -121,7 +132,7 @@ class HealthGuard(Callback):
 
     def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
         """Keep the state that training starts, or is resumed, from; skorch calls this."""
-        if self.good is None:
+        if self.good is None and self.undo:
             self.good = capture(net)
 
     def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
@@ -129,9 +140,12 @@ class HealthGuard(Callback):
         problem = self._problem(net)
         self.healthy_ = problem is None
         if problem is None:
-            self.good = capture(net)
+            self.good = capture(net) if self.undo else None
             return
         self.problems_[str(len(net.history))] = problem
+        self.n_overrun_ = 0
+        if not self.undo:
+            return
         self._go_back(net)
         if len(self.problems_) <= MAX_STIFFENED:
             net.penalty_ = STIFFER * max(net.penalty_, LEAST_PENALTY)
@@ -152,7 +166,7 @@ class HealthGuard(Callback):
         health : TrainingHealth
         """
         problems = tuple(f"{words} in epoch {epoch}" for epoch, words in self.problems_.items())
-        return TrainingHealth(problems, net.penalty_, bool(self.healthy_))
+        return TrainingHealth(problems, net.penalty_, bool(self.healthy_), self.undo)
 
     def _problem(self, net: Any) -> str | None:
         if not _is_finite(net):
@@ -182,7 +196,6 @@ class HealthGuard(Callback):
                 callbacks=present.callbacks,
             ),
         )
-        self.n_overrun_ = 0
 
 
 def chance_loss(game: AdversarialLoss) -> float:
@@ -219,20 +232,24 @@ def judge_health(net: Any) -> TrainingHealth:
     """
     health = dict(net.callbacks_)["health"].report(net)
     if health.problems:
-        end = (
-            "and ended well"
-            if health.healthy
-            else "and the end was bad: the last good state was kept"
-        )
         warnings.warn(
             f"training went wrong {len(health.problems)} time(s), the first time because "
-            f"{health.problems[0]}; it went back {health.n_restarts} time(s), to a `penalty` of "
-            f"{health.penalty:.3g}, {end}: raise `penalty`, lower `learning_rate`, or compare with "
-            "LinearTranslator before you trust it.",
+            f"{health.problems[0]}; {_end(health)}: raise `penalty`, lower `learning_rate`, or "
+            "compare with LinearTranslator before you trust it.",
             TrainingHealthWarning,
             stacklevel=4,
         )
     return health
+
+
+def _end(health: TrainingHealth) -> str:
+    """Return what was done about problems, and how training ended."""
+    if not health.undone:
+        end = "ended well" if health.healthy else "ended badly, and this end was kept"
+        return f"nothing was undone (`undo_bad_epochs` is False), and it {end}"
+    end = "ended well" if health.healthy else "the end was bad: the last good state was kept"
+    went = f"it went back {health.n_restarts} time(s), to a `penalty` of {health.penalty:.3g}"
+    return f"{went}, and {end}"
 
 
 def _is_finite(net: Any) -> bool:

@@ -31,6 +31,8 @@ class Maps:
         Cycles; the observed one keeps its own split latents.
     shared_so, split_so, shared_os : tensor of shape (n_rows, ...)
         Latents of the translations.
+    split_shown : tensor of shape (n_rows, ...)
+        Split latents that a critic sees beside `so`: those lent, or those encoded again.
     """
 
     shared_s: torch.Tensor
@@ -46,6 +48,7 @@ class Maps:
     shared_so: torch.Tensor
     split_so: torch.Tensor
     shared_os: torch.Tensor
+    split_shown: torch.Tensor
 
     def real(self, domain: int) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Return the (spectrum, latents) pairs that a critic should take for real.
@@ -78,10 +81,12 @@ class Maps:
         """
         if domain == SYNTHETIC:
             return self.os, self.shared_o, self.split_o[:, :0]
-        return self.so, self.shared_s, self.split_lent
+        return self.so, self.shared_s, self.split_shown
 
 
-def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
+def translate(
+    network: TranslatorNetwork, rows: Rows, *, noisy: bool = True, critic_split: str = "lent"
+) -> Maps:
     """Translate one batch in both directions and back.
 
     Parameters
@@ -89,6 +94,10 @@ def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
     network : TranslatorNetwork
     rows : dict of ``synthetic`` and ``observed`` to dicts with ``x``, and ``noise`` of observed
         One batch.
+    noisy : bool, default=True
+        Whether translated spectra get noise before they are encoded again.
+    critic_split : {"lent", "reencoded"}, default="lent"
+        Which split latents critics see beside a translated spectrum.
 
     Returns
     -------
@@ -98,11 +107,13 @@ def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
     -----
     A translated spectrum gets noise of the observed one that lent its split latents before it is
     encoded again. Otherwise a network can hide in its faint details what it needs for the way
-    back [1]_.
+    back [1]_. Split latents that are lent belong to real spectra, in another order, and tell
+    critics nothing. Encoded again, as published [2]_, they say what the translation holds.
 
     References
     ----------
     .. [1] Chu, Zhmoginov & Sandler 2017, arXiv:1712.02950.
+    .. [2] O'Briain et al. 2021, ApJ 906, 130 (arXiv:2007.03109).
     """
     x, y, noise = rows["synthetic"]["x"], rows["observed"]["x"], rows["observed"]["noise"]
     shared_s, none = network.encode(x, SYNTHETIC)
@@ -110,8 +121,8 @@ def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
     donor = torch.randperm(len(y), device=y.device)
     lent = split_o[donor]
     so = network.decode(shared_s, lent, OBSERVED)
-    noisy = so + scale_by(noise[donor], torch.randn_like(y))
-    shared_so, split_so = network.encode(noisy, OBSERVED)
+    seen = so + scale_by(noise[donor], torch.randn_like(y)) if noisy else so
+    shared_so, split_so = network.encode(seen, OBSERVED)
     os = network.decode(shared_o, none, SYNTHETIC)
     shared_os, _ = network.encode(os, SYNTHETIC)
     return Maps(
@@ -128,6 +139,7 @@ def translate(network: TranslatorNetwork, rows: Rows) -> Maps:
         shared_so=shared_so,
         split_so=split_so,
         shared_os=shared_os,
+        split_shown=lent if critic_split == "lent" else split_so,
     )
 
 

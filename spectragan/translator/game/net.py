@@ -1,7 +1,8 @@
 """The skorch net that plays the game between translator and critics, epoch by epoch."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,9 +14,12 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from spectragan.training.adam import Adam
+from spectragan.training.checkpoints import Checkpoints
 from spectragan.training.devices import to_device
 from spectragan.training.progress import EpochProgress
 from spectragan.training.rows import DomainBatches
+from spectragan.translator.game.best_epoch import BestEpoch
+from spectragan.translator.game.epochs import TERMS, CosineRates, EpochMeans, StepRates
 from spectragan.translator.game.health import HealthGuard, chance_loss
 from spectragan.translator.game.losses import AdversarialLoss, gradient_penalty
 from spectragan.translator.game.maps import (
@@ -25,10 +29,8 @@ from spectragan.translator.game.maps import (
     spectrum_loss,
     translate,
 )
+from spectragan.translator.game.oversampling import Chooser
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
-
-LOSS_TERMS = ("reconstruction", "cycle", "latent", "identity", "start", "adversarial")
-TERMS = (*LOSS_TERMS, "critic")
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,9 @@ class TranslatorSettings:
 
     Attributes
     ----------
-    weights : dict of str to float
+    weights : dict of str to float or (float, float)
         Of the loss terms ``reconstruction``, ``cycle``, ``latent``, ``identity``, ``start`` and
-        ``adversarial``.
+        ``adversarial``. The first two may have one for synthetic and one for observed spectra.
     game : AdversarialLoss
     penalty : float
         Of the critic's gradients.
@@ -51,6 +53,18 @@ class TranslatorSettings:
         Epochs, rows of each domain in a batch, batches in an epoch.
     learning_rate : float
         Of both optimizers.
+    betas : (float, float), default=None
+        Of both optimizers. None has two pairs that suit R1 and R2.
+    schedule : "cosine" or sequence of int
+        How the rates fall: see `CosineRates` and `StepRates`.
+    reencode_noise : bool
+        Whether translated spectra get noise before they are encoded again.
+    critic_split : {"lent", "reencoded"}
+        Which split latents critics see beside a translated spectrum.
+    critics_first : bool
+        Whether the critics' step comes before the translator's.
+    undo_bad_epochs : bool
+        Whether a bad epoch is undone.
     ema_decay : float
         What remains of the averaged weights after one step.
     device : torch.device
@@ -60,9 +74,17 @@ class TranslatorSettings:
         0 shows no progress bar.
     pixel_map : tuple of (tensor of shape (n_pixels, n_values) or None, tensor of shape (n_pixels,))
         What turns rows into flux, see `identity_loss`.
+    has_critics : bool
+        Whether critics play at all.
+    oversample : int
+        Synthetic candidates for each place in a batch.
+    select_by : str or None
+        The score that chooses the epoch which is kept.
+    patience : int or None
+        Epochs without a better score after which training stops.
     """
 
-    weights: dict[str, float]
+    weights: dict[str, Any]
     game: AdversarialLoss
     penalty: float
     identity_scale: float
@@ -75,87 +97,31 @@ class TranslatorSettings:
     device: torch.device
     verbose: int = 0
     keeps_start: bool = False
+    betas: tuple[float, float] | None = None
+    schedule: str | Sequence[int] = "cosine"
+    reencode_noise: bool = True
+    critic_split: str = "lent"
+    critics_first: bool = True
+    undo_bad_epochs: bool = True
     pixel_map: tuple[torch.Tensor | None, torch.Tensor] = field(
         default_factory=lambda: (None, torch.zeros(()))
     )
+    has_critics: bool = True
+    oversample: int = 1
+    select_by: str | None = None
+    patience: int | None = None
 
 
-LOWEST_RATE = 0.05  # of the learning rate, at the end of the cosine
-BOOKKEEPING = {"batches", "epoch", "train_loss", "train_loss_best", "train_batch_count"}  # skorch's
+SHOWN = ("cycle", "adversarial", "critic")  # by the progress bar, with scores if there are any
+# Names of callbacks; a user's have others.
+OUR_CALLBACKS = {"rates", "terms", "health", "oversampling", "validation", "best_epoch"}
+OUR_CALLBACKS |= {"progress", "checkpoints"}
 
 
-class CosineRates(Callback):
-    """Lower the rates of both optimizers along a cosine, from epoch to epoch.
-
-    Parameters
-    ----------
-    learning_rate : float
-        The rate to start from.
-    """
-
-    def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = learning_rate
-
-    def on_epoch_begin(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
-        """Set the rates of this epoch; skorch calls this."""
-        done = (len(net.history) - 1 - net.first_epoch_) / max(1, net.max_epochs)
-        factor = LOWEST_RATE + (1 - LOWEST_RATE) * 0.5 * (1 + math.cos(math.pi * done))
-        for optimizer in (net.optimizer_, net.critic_optimizer_):
-            for group in optimizer.param_groups:
-                group["lr"] = self.learning_rate * factor
-
-
-class EpochMeans(Callback):
-    """Record the mean of every loss term over the batches of an epoch."""
-
-    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
-        """Average and record; skorch calls this."""
-        for name in TERMS:
-            values = net.history[-1, "batches", :, name]
-            net.history.record(name, sum(values) / len(values))
-
-
-class EpochScores(Callback):
-    """Record scores of the averaged translator after each epoch.
-
-    Parameters
-    ----------
-    score : callable or None
-        ``score(net)`` -> dict of str to float. It is let go when training ends: it may hold all
-        spectra, which a pickled net should not carry along.
-    """
-
-    def __init__(self, score: Callable[[Any], dict[str, float]] | None) -> None:
-        self.score = score
-
-    def on_epoch_end(self, net, dataset_train=None, dataset_valid=None, **kwargs) -> None:
-        """Score and record; skorch calls this."""
-        if self.score is not None:
-            for name, value in self.score(net).items():
-                net.history.record(name, value)
-
-    def on_train_end(self, net, X=None, y=None, **kwargs) -> None:
-        """Let go of what scored; skorch calls this."""
-        self.score = None
-
-
-def epoch_history(net: NeuralNet) -> dict[str, list[float]]:
-    """Return what was recorded of every epoch.
-
-    Parameters
-    ----------
-    net : NeuralNet
-
-    Returns
-    -------
-    history : dict of str to list of float
-        Every loss term, the critics' loss, and any score: one value per epoch, NaN where there
-        was none.
-    """
-    recorded = dict.fromkeys(name for epoch in net.history for name in epoch)
-    names = [name for name in recorded if name not in BOOKKEEPING]
-    # Row by row: skorch's columns leave epochs without a value out, and scores would move ahead.
-    return {name: [float(epoch.get(name, math.nan)) for epoch in net.history] for name in names}
+def _schedule_of(settings: TranslatorSettings) -> Callback:
+    if isinstance(settings.schedule, str):
+        return CosineRates(settings.learning_rate)
+    return StepRates(settings.learning_rate, settings.schedule)
 
 
 def averaged_copy(module: nn.Module) -> nn.Module:
@@ -220,8 +186,9 @@ class TranslatorNet(NeuralNet):
     Notes
     -----
     What may be overridden: `critic_step`, `translator_step`, and the functions they call. The
-    fakes of a batch serve both updates, the critic's first. ``average_`` holds the running
-    average of the translator's weights, which is what estimators use.
+    fakes of a batch serve both updates, the critic's first unless ``critics_first`` is False.
+    ``average_`` holds the running average of the translator's weights, which is what estimators
+    use.
     """
 
     def __init__(
@@ -247,36 +214,94 @@ class TranslatorNet(NeuralNet):
     def initialize_optimizer(self, *args, **kwargs) -> "TranslatorNet":
         """Give translator and critic an optimizer each; skorch calls this."""
         adam = partial(Adam, lr=self.settings.learning_rate)
-        self.optimizer_ = adam(self.module_.parameters(), betas=TRANSLATOR_BETAS)
-        self.critic_optimizer_ = adam(self.critic_.parameters(), betas=CRITIC_BETAS)
+        self.optimizer_ = adam(self.module_.parameters())
+        self.critic_optimizer_ = adam(self.critic_.parameters())
         self.n_steps_ = 0
-        self.penalty_ = self.settings.penalty  # raised where critics get out of hand
-        self.first_epoch_ = 0  # of this training: those before it had a cosine of their own
+        self.begin_training()
         return self
+
+    def begin_training(self) -> None:
+        """Let a new training begin in the present state, with the settings that this net has."""
+        self.first_epoch_ = len(self.history or ())  # those before had a cosine of their own
+        self.penalty_ = self.settings.penalty  # raised where critics get out of hand
+        self.stopped_ = False  # early, because a callback said so
+        both = TRANSLATOR_BETAS, CRITIC_BETAS
+        betas = both if self.settings.betas is None else (self.settings.betas,) * 2
+        for own, optimizer in zip(betas, (self.optimizer_, self.critic_optimizer_), strict=True):
+            for group in optimizer.param_groups:
+                group["betas"] = own
 
     @property
     def is_trained(self) -> bool:
-        """Whether training went on to its last epoch."""
-        return len(self.history) >= self.first_epoch_ + self.max_epochs
+        """Whether training went on to its last epoch, or was to stop."""
+        return self.stopped_ or len(self.history) >= self.first_epoch_ + self.max_epochs
+
+    @property
+    def kept_epoch(self) -> int:
+        """The epoch whose averaged weights are kept, from 1; 0 where there was none."""
+        best = dict(self.callbacks_).get("best_epoch")
+        return getattr(best, "epoch_", 0) or len(self.history)
+
+    @property
+    def is_playing(self) -> bool:
+        """Whether critics play in this epoch."""
+        return self.settings.has_critics and len(self.history) > self.settings.warmup_epochs
+
+    @property
+    def played(self) -> float:
+        """Share of the game before this epoch; negative during warm-up."""
+        begin = max(self.first_epoch_, self.settings.warmup_epochs)
+        end = self.first_epoch_ + self.max_epochs
+        return (len(self.history) - 1 - begin) / max(1, end - begin)
+
+    def on_train_begin(self, net, X=None, y=None, **kwargs) -> None:
+        """Begin anew; skorch calls this."""
+        self.stopped_ = False
+
+    def notify(self, method_name: str, **kwargs: Any) -> None:
+        """Call all callbacks; one of a user's that stops training doesn't keep others from it."""
+        getattr(self, method_name)(self, **kwargs)
+        for name, callback in self.callbacks_:
+            try:
+                getattr(callback, method_name)(self, **kwargs)
+            except KeyboardInterrupt:  # so skorch's stop; from ours it is the user's
+                if name in OUR_CALLBACKS or method_name != "on_epoch_end":
+                    raise
+                self.stopped_ = True
+        if self.stopped_ and method_name == "on_epoch_end":
+            raise KeyboardInterrupt
+
+    def fit_loop(self, X, y=None, epochs=None, **fit_params) -> "TranslatorNet":
+        """Train, unless the checkpoint is of a training that was to stop; skorch calls this."""
+        return super().fit_loop(X, y, 0 if self.stopped_ else epochs, **fit_params)
 
     def train_step(self, batch, **fit_params) -> dict[str, Any]:
         """Update critic and translator on one batch; skorch calls this."""
+        settings = self.settings
         rows = to_device(batch[0], self.device)
         self._set_training(True)
-        maps = translate(self.module_, rows)
+        if settings.oversample > 1:
+            rows = dict(self.callbacks_)["oversampling"].choose(self, rows)
+        maps = translate(
+            self.module_,
+            rows,
+            noisy=settings.reencode_noise,
+            critic_split=settings.critic_split,
+        )
         terms = dict.fromkeys(TERMS, math.nan)
-        playing = len(self.history) > self.settings.warmup_epochs
-        if playing:
+        playing = self.is_playing
+        if playing and settings.critics_first:
             terms["critic"] = self.critic_step(maps)
         terms.update(self.translator_step(maps, rows, playing=playing))
+        if playing and not settings.critics_first:
+            terms["critic"] = self.critic_step(maps)
+        loss = terms.pop("loss")
         self.n_steps_ += 1
-        decay = min(self.settings.ema_decay, self.n_steps_ / (self.n_steps_ + EMA_RAMP))
+        decay = min(settings.ema_decay, self.n_steps_ / (self.n_steps_ + EMA_RAMP))
         update_average(self.average_, self.module_, decay=decay)
         for name, value in terms.items():
             self.history.record_batch(name, value)
-        weights = self.settings.weights
-        total = sum(weights[n] * v for n, v in terms.items() if n in weights and not math.isnan(v))
-        return {"loss": torch.tensor(total), "y_pred": None}
+        return {"loss": torch.tensor(loss), "y_pred": None}
 
     def critic_step(self, maps: Maps) -> float:
         """Update the critic; the translator isn't touched.
@@ -299,8 +324,9 @@ class TranslatorNet(NeuralNet):
             ]
             scores = self.critic_(*inputs, domain)
             loss = loss + self.settings.game.critic(*scores.chunk(2))
-            loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
-        return _update(self.critic_optimizer_, loss, [loss])[0]
+            if self.penalty_ > 0:
+                loss = loss + self.penalty_ * gradient_penalty(scores, *inputs)
+        return self._update(self.critic_, self.critic_optimizer_, loss, [loss])[0]
 
     def translator_step(self, maps: Maps, rows: dict, *, playing: bool) -> dict[str, float]:
         """Update the translator; the critic isn't touched.
@@ -317,13 +343,13 @@ class TranslatorNet(NeuralNet):
         Returns
         -------
         terms : dict of str to float
-            Loss terms without their weights.
+            Loss terms without their weights, and their weighted sum ``loss``.
         """
         settings = self.settings
         synthetic, observed = rows["synthetic"], rows["observed"]
-        terms = {
-            "reconstruction": spectrum_loss(maps.ss, synthetic) + spectrum_loss(maps.oo, observed),
-            "cycle": spectrum_loss(maps.sos, synthetic) + spectrum_loss(maps.oso, observed),
+        terms: dict[str, Any] = {
+            "reconstruction": (spectrum_loss(maps.ss, synthetic), spectrum_loss(maps.oo, observed)),
+            "cycle": (spectrum_loss(maps.sos, synthetic), spectrum_loss(maps.oso, observed)),
             "latent": latent_loss(maps),
             "identity": identity_loss(
                 maps.so - synthetic["start" if settings.keeps_start else "x"],
@@ -335,23 +361,40 @@ class TranslatorNet(NeuralNet):
             terms["adversarial"] = self._adversarial(maps)
         else:
             terms["start"] = spectrum_loss(maps.so, synthetic, target="start")
-        total = torch.stack([settings.weights[n] * value for n, value in terms.items()]).sum()
-        values = _update(self.optimizer_, total, list(terms.values()))
-        return dict(zip(terms, values, strict=True))
+        weighted = [_weighted(value, settings.weights[n]) for n, value in terms.items()]
+        total = torch.stack(weighted).sum()
+        sums = [_weighted(value, 1.0) for value in terms.values()]
+        values = self._update(self.module_, self.optimizer_, total, [*sums, total])
+        return dict(zip((*terms, "loss"), values, strict=True))
 
     def _adversarial(self, maps: Maps) -> torch.Tensor:
         self.critic_.requires_grad_(False)
         try:
-            losses = [
-                self.settings.game.translator(
-                    self.critic_(*maps.real(domain), domain),
-                    self.critic_(*maps.fake(domain), domain),
-                )
-                for domain in (SYNTHETIC, OBSERVED)
-            ]
+            losses = [self._deceive(maps, domain) for domain in (SYNTHETIC, OBSERVED)]
         finally:
             self.critic_.requires_grad_(True)
         return torch.stack(losses).sum()
+
+    def _deceive(self, maps: Maps, domain: int) -> torch.Tensor:
+        game = self.settings.game
+        real = self.critic_(*maps.real(domain), domain) if game.relativistic else None
+        fake = self.critic_(*maps.fake(domain), domain)
+        return game.translator(fake if real is None else real, fake)
+
+    def _update(
+        self,
+        player: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loss: torch.Tensor,
+        values: list[torch.Tensor],
+    ) -> list[float]:
+        """Take one step of one player, and return values as they were before it."""
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        weights = list(player.named_parameters())
+        self.notify("on_grad_computed", named_parameters=weights, training=True)
+        optimizer.step()
+        return torch.stack(values).detach().tolist()
 
     def retire(self) -> None:
         """Bring all to the CPU once training is over: it may be unpickled where there is no GPU."""
@@ -365,14 +408,37 @@ class TranslatorNet(NeuralNet):
             optimizer.load_state_dict(optimizer.state_dict())  # moments follow their weights
 
 
-def _update(
-    optimizer: torch.optim.Optimizer, loss: torch.Tensor, values: list[torch.Tensor]
-) -> list[float]:
-    """Take one step of one player, and return values as they were before it."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
-    return torch.stack(values).detach().tolist()
+def _weighted(value: Any, weight: Any) -> torch.Tensor:
+    """Return a term times its weight; one of both domains may have a weight for each."""
+    if not isinstance(value, tuple):
+        return weight * value
+    first, second = weight if isinstance(weight, tuple) else (weight, weight)
+    return first * value[0] + second * value[1]
+
+
+def train(
+    net: TranslatorNet, rows: Any, checkpoints: Checkpoints, threads: AbstractContextManager
+) -> None:
+    """Train a net to its end.
+
+    Parameters
+    ----------
+    net : TranslatorNet
+    rows : DomainRows
+    checkpoints : Checkpoints
+    threads : context manager
+        To train in.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        If the user interrupted it.
+    """
+    with threads:
+        checkpoints.train(net, rows)
+    net.retire()
+    if not net.is_trained:
+        raise KeyboardInterrupt  # skorch stops quietly: half a training isn't a fit
 
 
 def make_translator_net(
@@ -380,7 +446,7 @@ def make_translator_net(
     critic: nn.Module,
     settings: TranslatorSettings,
     *,
-    callbacks: list[tuple[str, Callback]] | None = None,
+    callbacks: list[Any] | None = None,
 ) -> TranslatorNet:
     """Return an initialised net.
 
@@ -389,8 +455,8 @@ def make_translator_net(
     module : TranslatorNetwork
     critic : CriticNetwork
     settings : TranslatorSettings
-    callbacks : list of (str, Callback), default=None
-        More skorch callbacks, run before the progress bar.
+    callbacks : list of Callback or (str, Callback), default=None
+        More skorch callbacks, run before the progress bar; one that scores is called "validation".
 
     Returns
     -------
@@ -398,9 +464,16 @@ def make_translator_net(
     """
     progress = EpochProgress(
         "translator",
-        columns=("cycle", "adversarial", "critic"),
+        columns=tuple(dict.fromkeys((*SHOWN, settings.select_by or "x_so", "x_os"))),
         verbose=settings.verbose,
     )
+    ours: list[Any] = []
+    if settings.oversample > 1:
+        ours.append(("oversampling", Chooser(settings.oversample)))
+    given = list(callbacks or [])
+    if settings.select_by is not None:
+        best = BestEpoch(settings.select_by, settings.patience)
+        given.insert(1, ("best_epoch", best))  # after the scores, before what a user watches
     net = TranslatorNet(
         module,
         critic,
@@ -409,12 +482,14 @@ def make_translator_net(
         batch_size=settings.batch_size,
         iterator_train=DomainBatches,
         iterator_train__n_batches=settings.n_batches,
+        iterator_train__oversample=settings.oversample,
         train_split=None,
         callbacks=[
-            ("rates", CosineRates(settings.learning_rate)),
+            ("rates", _schedule_of(settings)),
             ("terms", EpochMeans()),
-            ("health", HealthGuard(chance_loss(settings.game))),
-            *(callbacks or []),
+            ("health", HealthGuard(chance_loss(settings.game), settings.undo_bad_epochs)),
+            *ours,
+            *given,
             ("progress", progress),
         ],
         callbacks__print_log=None,

@@ -10,7 +10,6 @@ from typing import Any, cast
 
 import numpy as np
 import torch
-from skorch.callbacks import Callback
 from torch import nn
 
 from spectragan.training.devices import one_thread
@@ -23,19 +22,19 @@ from spectragan.translator.domain_data import (
     draw_rows,
     stored_means,
 )
+from spectragan.translator.game.epochs import LOSS_TERMS
 from spectragan.translator.game.losses import adversarial_loss
 from spectragan.translator.game.maps import flux_change
-from spectragan.translator.game.net import (
-    LOSS_TERMS,
-    TranslatorNet,
-    TranslatorSettings,
-    make_translator_net,
-)
+from spectragan.translator.game.net import TranslatorNet, TranslatorSettings, make_translator_net
 from spectragan.translator.game.start import Start, find_start, start_linearly
 from spectragan.translator.matching.mismatch import Match
 from spectragan.translator.matching.pseudo_map import PseudoMap
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.networks.conv import AdaptedConvTranslator, ConvCritic, ConvTranslator
+from spectragan.translator.networks.conv_layers import (
+    PUBLISHED_CRITIC_STRIDES,
+    set_published_start,
+)
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
 from spectragan.translator.parameters import with_defaults
 from spectragan.translator.representation import (
@@ -53,6 +52,15 @@ from spectragan.translator.subspace import (
     noise_free_covariance,
 )
 
+# Parameters of the estimator that are settings of the game by the same name.
+HOW_TO_STEP = (
+    "betas",
+    "schedule",
+    "reencode_noise",
+    "critic_split",
+    "critics_first",
+    "undo_bad_epochs",
+)
 MAX_SHARED = 6  # counted; more are for users who know their labels
 # What pseudo-pairs translate has all details of a spectrum, and fewer latents can't carry these: 8
 # instead of 4 left 0.12 instead of 0.37 of a small gap, and 12 as much at twice the time.
@@ -66,6 +74,7 @@ START_LATENTS, START_SPLIT = 8, 4  # of the linear start: its latents can't foll
 SMALLEST_SCALE = 1e-6  # of the flux: domains without a gap have no median change
 # From there the game has little to learn: of mocks 8 epochs leave 0.204, 16 leave 0.199.
 EPOCHS_FROM_PAIRS = 10
+ANY_GAME = "rpgan"  # is set up where none is played
 START_ROWS = 1000  # synthetic spectra from which that median is taken
 SAME = 1e-12  # of the flux: spectra that scatter by less are equal but for rounding
 
@@ -115,12 +124,12 @@ class Game:
         small = isinstance(self.representation, SubspaceRepresentation)
         return one_thread() if small else nullcontext()
 
-    def make_net(self, callbacks: list[tuple[str, Callback]]) -> TranslatorNet:
+    def make_net(self, callbacks: list[Any]) -> TranslatorNet:
         """Return an initialised net.
 
         Parameters
         ----------
-        callbacks : list of (str, Callback)
+        callbacks : list of Callback or (str, Callback)
 
         Returns
         -------
@@ -130,8 +139,7 @@ class Game:
         net = make_translator_net(self.module, self.critic, self.settings, callbacks=callbacks)
         if self.earlier is not None:
             restore(net, capture(self.earlier.net))
-            net.first_epoch_ = len(net.history)
-            net.penalty_ = self.settings.penalty
+            net.begin_training()
         return net
 
 
@@ -213,7 +221,7 @@ def build_game(
         else earlier.subspace
     )
     _check_variation(subspace)
-    representation = _representation(subspace, parameters["network"], earlier)
+    representation = _representation(subspace, parameters, earlier)
     projected = [subspace.project(data.flux, data.weights, d) for d, data in enumerate(domains)]
     rows = [representation.rows(data, d, *projected[d]) for d, data in enumerate(domains)]
     covariances = (
@@ -231,7 +239,7 @@ def build_game(
         coefficients = projected[SYNTHETIC][0]
         module, critic = _subspace_networks(representation, covariances, coefficients, parameters)
     else:
-        module, critic = _pixel_networks(representation, parameters)
+        module, critic = _pixel_networks(representation, parameters, rows[SYNTHETIC]["x"])
         if parameters["network"] == "conv":
             start_linearly(cast(AdaptedConvTranslator, module), linear, (rows[0], rows[1]))
     return Game(
@@ -284,12 +292,14 @@ def _draw(
 
 
 def _representation(
-    subspace: Subspace, network: str | nn.Module, earlier: Earlier | None
+    subspace: Subspace, parameters: dict[str, Any], earlier: Earlier | None
 ) -> SubspaceRepresentation | PixelRepresentation:
+    network, floor = parameters["network"], parameters["error_floor"]
     in_subspace = isinstance(network, str) and network == "subspace"
     if earlier is not None:
         in_subspace = isinstance(earlier.net.module_, SubspaceTranslator)
-    return SubspaceRepresentation(subspace) if in_subspace else PixelRepresentation(subspace)
+    kind = SubspaceRepresentation if in_subspace else PixelRepresentation
+    return kind(subspace, floor)
 
 
 def _count_shared(subspace: Subspace, coefficients: np.ndarray) -> int:
@@ -346,27 +356,33 @@ def _subspace_networks(
 
 
 def _pixel_networks(
-    representation: PixelRepresentation, parameters: dict[str, Any]
+    representation: PixelRepresentation, parameters: dict[str, Any], synthetic: torch.Tensor
 ) -> tuple[nn.Module, nn.Module]:
     """Return both players of a game between pixels."""
     if isinstance(parameters["network"], nn.Module):
         return deepcopy(parameters["network"]), deepcopy(parameters["critic"])
+    names = ("n_shared", "n_split", "width")
+    given = {name: parameters[name] for name in names if parameters[name]}
+    if parameters["network"] == "conv-published":
+        return _published_networks(synthetic, given)
     subspace = representation.subspace
     size = float(np.sqrt((subspace.spread**2).sum() / representation.size))
-    given = {name: parameters[name] for name in ("n_shared", "n_split") if parameters[name]}
-    shared = {
-        "width": parameters["width"],
-        "centre": as_tensor(subspace.means),
-        "scale": size or 1.0,
-        **given,
-    }
-    translator: nn.Module
-    if parameters["network"] == "conv-published":
-        translator = ConvTranslator(representation.size, **shared)
-    else:
-        components = as_tensor(subspace.components)
-        translator = AdaptedConvTranslator(representation.size, components=components, **shared)
-    return translator, ConvCritic(representation.size, **shared)
+    given |= {"centre": as_tensor(subspace.means), "scale": size or 1.0}
+    components = as_tensor(subspace.components)
+    translator = AdaptedConvTranslator(representation.size, components=components, **given)
+    return translator, ConvCritic(representation.size, **given)
+
+
+def _published_networks(
+    synthetic: torch.Tensor, given: dict[str, Any]
+) -> tuple[nn.Module, nn.Module]:
+    """Return both published players: one mean and one scatter of flux serve both domains."""
+    given |= {"centre": synthetic.mean().item(), "scale": synthetic.std().item() or 1.0}
+    translator = ConvTranslator(synthetic.shape[1], **given)
+    critic = ConvCritic(synthetic.shape[1], critic_strides=PUBLISHED_CRITIC_STRIDES, **given)
+    for network in (translator, critic):
+        set_published_start(network)
+    return translator, critic
 
 
 def _settings(
@@ -382,8 +398,12 @@ def _settings(
     needed = math.ceil(PASSES_PER_EPOCH * largest / batch_size)
     matrix, shift = pixel_map = representation.pixel_map()
     return TranslatorSettings(
-        weights={name: parameters[f"{name}_weight"] for name in LOSS_TERMS},
-        game=adversarial_loss(parameters["adversarial"]),
+        weights={name: _plain(parameters[f"{name}_weight"]) for name in LOSS_TERMS},
+        game=adversarial_loss(parameters["adversarial"] or ANY_GAME),
+        has_critics=parameters["adversarial"] is not None,
+        oversample=parameters["oversample"] or 1,
+        select_by=parameters["select_by"],
+        patience=parameters["patience"],
         penalty=parameters["penalty"],
         identity_scale=_identity_scale(rows[SYNTHETIC], pixel_map, representation.subspace),
         # Both are observed spectra where changes are counted from the start.
@@ -400,7 +420,15 @@ def _settings(
         ema_decay=parameters["ema_decay"],
         device=device,
         verbose=parameters["verbose"],
+        **{name: _plain(parameters[name]) for name in HOW_TO_STEP},
     )
+
+
+def _plain(value: Any) -> Any:
+    """Return sequences and arrays as tuples of Python's numbers."""
+    if value is None or isinstance(value, str) or np.ndim(value) == 0:
+        return value
+    return tuple(np.asarray(value).tolist())
 
 
 def _identity_scale(rows: dict[str, torch.Tensor], pixel_map: tuple, subspace: Subspace) -> float:

@@ -401,6 +401,8 @@ class PairCritic(nn.Module):
         Strides and lengths of the spectra.
     n_latent_channels : int
         Channels of the latents shown.
+    n_latent : int, default=None
+        Their positions. None takes as many as those strides leave of the spectra.
     width : float, default=1.0
         Factor on the number of channels.
 
@@ -415,7 +417,12 @@ class PairCritic(nn.Module):
     """
 
     def __init__(
-        self, geometry: ConvGeometry, n_latent_channels: int, *, width: float = 1.0
+        self,
+        geometry: ConvGeometry,
+        n_latent_channels: int,
+        *,
+        n_latent: int | None = None,
+        width: float = 1.0,
     ) -> None:
         super().__init__()
         self.geometry = geometry
@@ -424,7 +431,8 @@ class PairCritic(nn.Module):
         ones = [1] * len(LATENT_CHANNELS)
         self.spectrum = ConvStack(spectrum, geometry.strides)
         self.latent = ConvStack(latent, ones, kernel_size=1)
-        self.score = nn.Linear((spectrum[-1] + latent[-1]) * geometry.n_latent, 1)
+        n_latent = geometry.n_latent if n_latent is None else n_latent
+        self.score = nn.Linear(spectrum[-1] * geometry.n_latent + latent[-1] * n_latent, 1)
 
     def forward(self, deviation: torch.Tensor, latents: torch.Tensor) -> torch.Tensor:
         """Return the scores.
@@ -440,8 +448,8 @@ class PairCritic(nn.Module):
         scores : tensor of shape (n_rows,)
         """
         features = self.spectrum(self.geometry.pad(deviation).unsqueeze(1))
-        both = torch.cat([features, self.latent(latents)], dim=1)
-        return self.score(both.flatten(1)).squeeze(1)
+        both = torch.cat([features.flatten(1), self.latent(latents).flatten(1)], dim=1)
+        return self.score(both).squeeze(1)
 
 
 class ConvCritic(nn.Module):
@@ -459,6 +467,9 @@ class ConvCritic(nn.Module):
         As in the translator.
     strides : sequence of 5 int, default=(4, 4, 4, 2, 2)
         As in the translator.
+    critic_strides : sequence of 5 int, default=()
+        On the spectra, as long as a position is left of these. Without any they are those of the
+        translator; published are (4, 4, 4, 4, 4), which leave 6 positions of 7,167 pixels.
 
     Attributes
     ----------
@@ -480,7 +491,7 @@ class ConvCritic(nn.Module):
     torch.Size([8])
     """
 
-    _kept_arguments: ClassVar = SIZES
+    _kept_arguments: ClassVar = {**SIZES, "critic_strides?": "sizes"}
 
     centre: torch.Tensor
     scale: torch.Tensor
@@ -495,6 +506,7 @@ class ConvCritic(nn.Module):
         centre: float | torch.Tensor = 1.0,
         scale: float | torch.Tensor = 1.0,
         strides: Sequence[int] = PUBLISHED_STRIDES,
+        critic_strides: Sequence[int] = (),
     ) -> None:
         super().__init__()
         self.arguments = {
@@ -503,13 +515,17 @@ class ConvCritic(nn.Module):
             "n_split": n_split,
             "width": width,
             "strides": tuple(strides),
+            "critic_strides": tuple(critic_strides),
         }
         geometry = ConvGeometry(n_pixels, strides)
+        n_latent = geometry.n_latent
+        if critic_strides:
+            geometry = ConvGeometry(n_pixels, critic_strides, min_latent=1)
         self.register_buffer("centre", per_domain(centre, n_pixels))
         self.register_buffer("scale", per_domain(scale, n_pixels))
         self.critics = nn.ModuleList(
-            PairCritic(geometry, n_latents, width=width)
-            for n_latents in (n_shared, n_shared + n_split)
+            PairCritic(geometry, n_channels, n_latent=n_latent, width=width)
+            for n_channels in (n_shared, n_shared + n_split)
         )
 
     def forward(

@@ -10,6 +10,8 @@ from torch import nn
 
 KERNEL_SIZE = 7
 PUBLISHED_STRIDES = (4, 4, 4, 2, 2)
+PUBLISHED_CRITIC_STRIDES = (4, 4, 4, 4, 4)
+PUBLISHED_BIAS = 0.01
 
 
 @dataclass(frozen=True)
@@ -364,6 +366,35 @@ def scaled(channels: Sequence[int], width: float) -> tuple[int, ...]:
     if not width > 0:
         raise ValueError(f"`width` must be > 0; got {width}; use 1.0 for the published network.")
     return tuple(max(1, round(width * n)) for n in channels)
+
+
+@torch.no_grad()
+def set_published_start(network: nn.Module) -> None:
+    """Draw the weights of all convolutions as published: Glorot's [1]_, with equal biases.
+
+    Parameters
+    ----------
+    network : nn.Module
+        Changed in place; its other layers stay as they are.
+
+    References
+    ----------
+    .. [1] Glorot, X. & Bengio, Y. 2010, AISTATS, PMLR 9, 249.
+
+    Examples
+    --------
+    >>> from spectragan.translator.networks.conv_layers import ConvStack, set_published_start
+    >>> network = ConvStack((1, 2), (4,))
+    >>> set_published_start(network)
+    >>> network[0].bias
+    Parameter containing:
+    tensor([0.0100, 0.0100], requires_grad=True)
+    """
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d):
+            nn.init.xavier_uniform_(layer.weight)
+            if layer.bias is not None:
+                layer.bias.fill_(PUBLISHED_BIAS)
 
 
 def per_domain(value: float | torch.Tensor, n_pixels: int) -> torch.Tensor:

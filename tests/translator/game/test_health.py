@@ -9,9 +9,10 @@ from skorch.callbacks import Callback
 
 from spectragan.exceptions import TrainingHealthWarning
 from spectragan.training.rows import DomainRows
+from spectragan.translator.game.epochs import LOSS_TERMS
 from spectragan.translator.game.health import MAX_STIFFENED, STIFFER, chance_loss, judge_health
 from spectragan.translator.game.losses import adversarial_loss
-from spectragan.translator.game.net import LOSS_TERMS, TranslatorSettings, make_translator_net
+from spectragan.translator.game.net import TranslatorSettings, make_translator_net
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
 
 N_ROWS, N_VALUES = 40, 5

@@ -5,17 +5,16 @@ import pytest
 import torch
 
 from spectragan.training.rows import DomainRows
-from spectragan.translator.game.losses import adversarial_loss
-from spectragan.translator.game.maps import translate
-from spectragan.translator.game.net import (
+from spectragan.translator.game.epochs import (
     LOSS_TERMS,
     LOWEST_RATE,
     TERMS,
     EpochScores,
-    TranslatorSettings,
     epoch_history,
-    make_translator_net,
 )
+from spectragan.translator.game.losses import adversarial_loss
+from spectragan.translator.game.maps import translate
+from spectragan.translator.game.net import TranslatorSettings, make_translator_net
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
 
 N_ROWS, N_VALUES = 40, 5
@@ -113,6 +112,7 @@ def test_history_has_every_term_once_per_epoch():
     assert np.isfinite(history["cycle"]).all()
     assert np.isnan(history["critic"]).tolist() == [True, False, False]
     assert np.isnan(history["start"]).tolist() == [False, True, True]
+    assert not any(net.history[i]["batches"] for i in (0, 1)), "long trainings would fill memory"
 
 
 def test_training_lowers_the_cycle_loss():

@@ -5,7 +5,12 @@ import torch
 
 from spectragan.translator.networks.contract import CriticNetwork, TranslatorNetwork
 from spectragan.translator.networks.conv import AdaptedConvTranslator, ConvCritic, ConvTranslator
-from spectragan.translator.networks.conv_layers import PUBLISHED_STRIDES, ConvGeometry, PixelHead
+from spectragan.translator.networks.conv_layers import (
+    PUBLISHED_CRITIC_STRIDES,
+    PUBLISHED_STRIDES,
+    ConvGeometry,
+    PixelHead,
+)
 
 LENGTHS = (1, 30, 300, 343, 1011, 1024, 3111, 7167, 7214)
 NARROW = {"width": 0.125}
@@ -24,13 +29,15 @@ def spectra():
 
 
 def test_conv_has_the_published_sizes_at_the_published_length():
-    translator, critic = ConvTranslator(7167), ConvCritic(7167)
+    translator = ConvTranslator(7167)
+    critic = ConvCritic(7167, critic_strides=PUBLISHED_CRITIC_STRIDES)
     with torch.no_grad():
         shared, split = translator.encode(torch.ones(1, 7167), 1)
     assert shared.shape == (1, 25, 24)
     assert split.shape == (1, 4, 24)
     assert translator.geometry.padding == (0, 0)
-    assert count_parameters(translator, critic) == pytest.approx(3.7e6, rel=0.01)
+    assert [part.score.in_features for part in critic.critics] == [13_824, 13_824]
+    assert count_parameters(translator, critic) == 3_676_833
 
 
 @every_translator
@@ -38,6 +45,7 @@ def test_conv_has_the_published_sizes_at_the_published_length():
 def test_conv_maps_any_length_to_latents_and_back(n_pixels, network_class):
     translator = network_class(n_pixels, **NARROW)
     critic = ConvCritic(n_pixels, **NARROW)
+    strided = ConvCritic(n_pixels, critic_strides=PUBLISHED_CRITIC_STRIDES, **NARROW)
     x = torch.ones(2, n_pixels)
     with torch.no_grad():
         shared, nothing = translator.encode(x, 0)
@@ -45,8 +53,9 @@ def test_conv_maps_any_length_to_latents_and_back(n_pixels, network_class):
         assert nothing.shape == (2, 0, shared.shape[2])
         assert translator.decode(shared, nothing, 0).shape == x.shape
         assert translator.decode(shared, split, 1).shape == x.shape
-        assert critic(x, shared, nothing, 0).shape == (2,)
-        assert critic(x, shared, split, 1).shape == (2,)
+        for judge in (critic, strided):
+            assert judge(x, shared, nothing, 0).shape == (2,)
+            assert judge(x, shared, split, 1).shape == (2,)
     assert shared.shape[2] >= 4, "too short a latent space carries no information"
 
 
