@@ -4,6 +4,8 @@ What is told here would else be learned. Nothing is changed; every message names
 """
 
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -266,23 +268,27 @@ def warn_of_unequal_spread(synthetic: Spectra, observed: Spectra) -> None:
         )
 
 
-def warn_if_unlike(spectra: Spectra, domain: Spectra, name: str) -> None:
+def warn_if_unlike(given: Mapping[str, Any], domains: tuple[Spectra, Spectra]) -> None:
     """Warn if spectra lie far from those of their domain, as if they had missed a step.
 
     Parameters
     ----------
-    spectra : Spectra
-        Anchors or validation spectra.
-    domain : Spectra
+    given : mapping of str to two Spectra or None
+        Anchors or validation spectra, synthetic first, by the name of the argument.
+    domains : two Spectra
         Of the fit.
-    name : str
-        What to call `spectra` in the message.
 
     Warns
     -----
     DomainScaleWarning
         If most are further from the median spectrum of the domain than nearly all of its own.
     """
+    for name, parts in given.items():
+        for part, domain in zip(parts or (), domains, strict=False):
+            _warn_if_unlike(part, domain, f"`{name}`")
+
+
+def _warn_if_unlike(spectra: Spectra, domain: Spectra, name: str) -> None:
     if len(domain) < FEWEST_ROWS:
         return
     statistics = _Statistics(domain)

@@ -8,6 +8,7 @@ import numpy as np
 
 from spectragan.exceptions import LabelMismatchWarning
 from spectragan.rules import NONE, Rules, check_all, count
+from spectragan.spectra.oddities import warn_if_unlike
 from spectragan.translator.base import BaseTranslator, Latents
 from spectragan.translator.domain_data import domain_data, stored_means
 from spectragan.translator.matching.matching import (
@@ -139,7 +140,8 @@ class PseudoPairTranslator(BaseTranslator):
         check_all(vars(self), self._rules)
         source, X = X, emulated(X, y)
         parts = self._fit_domains(X, y)
-        known, _ = read_known(self, anchors, labels, source, (X, y))
+        known, partners = read_known(self, anchors, labels, source, (X, y))
+        warn_if_unlike({"anchors": partners}, parts)
         rng = np.random.RandomState(0)
         whole = [domain_data(part) for part in parts]
         some = [data.sample(rng) for data in whole]

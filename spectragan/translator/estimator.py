@@ -466,12 +466,9 @@ class CycleGANTranslator(BaseTranslator):
         warn_of_few(*map(len, parts))
         known, partners = read_known(self, anchors, labels, source, (X, y))
         pairs = check_pairs(validation, partial(self._validate, reset=False), self.select_by)
-        for name, given in (("anchors", partners), ("validation", pairs)):
-            for part, domain in zip(given or (), parts, strict=False):
-                warn_if_unlike(part, domain, f"`{name}`")
-        rough = None if labels is None else (labels.observed, labels.error)
+        warn_if_unlike({"anchors": partners, "validation": pairs}, parts)
         data = {"synthetic": parts[0], "observed": parts[1], "validation": pairs}
-        data |= {"anchor": partners, "label": rough}
+        data |= {"anchor": partners, "label": labels and (labels.observed, labels.error)}
         device = resolve_device(self.device)
         checkpoints = open_fit(self, data, resume=resume)
         parts, found = match_labels(self, parts, known, drawn=source is not X)

@@ -89,12 +89,12 @@ def test_copies_are_refused_or_told(mock):
 
 def test_spectra_that_missed_a_step_are_told(mock):
     domain = mock.observed
-    warn_if_unlike(domain[:20], domain, "`anchors`")
-    warn_if_unlike(domain[:1], domain, "`anchors`")
+    warn_if_unlike({"anchors": (domain[:20], domain)}, (domain, domain))
+    warn_if_unlike({"anchors": (domain[:1], domain), "validation": None}, (domain, domain))
     for scale in (0.5, 2.0, np.linspace(0, 3, 80)):
         raw = domain.with_flux(domain.flux * scale, domain.ivar)[:20]
         with pytest.warns(DomainScaleWarning, match="don't pass the earlier steps of a Pipeline"):
-            warn_if_unlike(raw, domain, "`anchors`")
+            warn_if_unlike({"anchors": (raw, domain)}, (domain, domain))
 
 
 @pytest.mark.parametrize("exponent", [-20, -12, 0, 5, 20])

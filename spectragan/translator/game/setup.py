@@ -26,7 +26,14 @@ from spectragan.translator.game.epochs import LOSS_TERMS
 from spectragan.translator.game.losses import adversarial_loss
 from spectragan.translator.game.maps import flux_change
 from spectragan.translator.game.net import TranslatorNet, TranslatorSettings, make_translator_net
-from spectragan.translator.game.start import Start, find_start, start_linearly
+from spectragan.translator.game.start import (
+    N_SPLIT,
+    Start,
+    count_shared,
+    find_start,
+    keeping_pairs,
+    start_linearly,
+)
 from spectragan.translator.matching.mismatch import Match
 from spectragan.translator.matching.pseudo_map import PseudoMap
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
@@ -38,7 +45,6 @@ from spectragan.translator.networks.conv_layers import (
 from spectragan.translator.networks.subspace import SubspaceCritic, SubspaceTranslator
 from spectragan.translator.parameters import with_defaults
 from spectragan.translator.representation import (
-    ERROR_FLOOR,
     PixelRepresentation,
     SubspaceRepresentation,
     as_tensor,
@@ -48,7 +54,6 @@ from spectragan.translator.subspace import (
     Subspace,
     align_latents,
     fit_subspace,
-    intrinsic_dimension,
     noise_free_covariance,
 )
 
@@ -61,19 +66,11 @@ HOW_TO_STEP = (
     "critics_first",
     "undo_bad_epochs",
 )
-MAX_SHARED = 6  # counted; more are for users who know their labels
-# What pseudo-pairs translate has all details of a spectrum, and fewer latents can't carry these: 8
-# instead of 4 left 0.12 instead of 0.37 of a small gap, and 12 as much at twice the time.
-SHARED_FROM_PAIRS = 8
-ROWS_PER_LATENT = 20  # spectra: fewer can't teach so many
-N_SPLIT = 3  # enough for broadening and a slope; more changes little (measured: 3, 4, 6)
 STEPS_PER_EPOCH = 50
 PASSES_PER_EPOCH = 8  # over a small set, until STEPS_PER_EPOCH is reached
 SCALE_SHARE = 0.5  # of the median change of flux: where the identity loss turns linear
 START_LATENTS, START_SPLIT = 8, 4  # of the linear start: its latents can't follow a curve
 SMALLEST_SCALE = 1e-6  # of the flux: domains without a gap have no median change
-# From there the game has little to learn: of mocks 8 epochs leave 0.204, 16 leave 0.199.
-EPOCHS_FROM_PAIRS = 10
 ANY_GAME = "rpgan"  # is set up where none is played
 START_ROWS = 1000  # synthetic spectra from which that median is taken
 SAME = 1e-12  # of the flux: spectra that scatter by less are equal but for rounding
@@ -231,7 +228,7 @@ def build_game(
     linear = _align(subspace, covariances, START_LATENTS, START_SPLIT)
     start = find_start(representation, linear, found, observed)
     if start.pseudo_map is not None:
-        parameters = _keeping_pairs(given, subspace, projected[SYNTHETIC][0])
+        parameters = keeping_pairs(given, subspace, projected[SYNTHETIC][0])
     rows[SYNTHETIC]["start"] = start(synthetic, rows[SYNTHETIC]["x"])
     if earlier is not None:
         module, critic = deepcopy(earlier.net.module_), deepcopy(earlier.net.critic_)
@@ -302,27 +299,6 @@ def _representation(
     return kind(subspace, floor)
 
 
-def _count_shared(subspace: Subspace, coefficients: np.ndarray) -> int:
-    """Return the intrinsic dimension of synthetic spectra, rounded up."""
-    spread = np.maximum(subspace.spread, ERROR_FLOOR * subspace.spread.max())
-    return min(MAX_SHARED, math.ceil(intrinsic_dimension(coefficients / spread)))
-
-
-def _keeping_pairs(
-    given: dict[str, Any], subspace: Subspace, coefficients: np.ndarray
-) -> dict[str, Any]:
-    """Return the parameters of a game that keeps what pseudo-pairs translate."""
-    chosen: dict[str, Any] = {}
-    if given["max_epochs"] is given["warmup_epochs"] is None:
-        chosen["max_epochs"] = EPOCHS_FROM_PAIRS
-    if given["n_shared"] is None:
-        n_split = N_SPLIT if given["n_split"] is None else given["n_split"]
-        left, taught = len(subspace.components) - n_split, len(coefficients) // ROWS_PER_LATENT
-        least = _count_shared(subspace, coefficients)
-        chosen["n_shared"] = max(least, min(SHARED_FROM_PAIRS, left, taught))
-    return with_defaults(given | chosen)
-
-
 def _align(
     subspace: Subspace, covariances: tuple[np.ndarray, np.ndarray], n_shared: int, n_split: int
 ) -> Alignment:
@@ -341,7 +317,7 @@ def _subspace_networks(
 ) -> tuple[nn.Module, nn.Module]:
     """Return both players, the translator at its linear start."""
     subspace, hidden = representation.subspace, parameters["hidden"]
-    n_shared = parameters["n_shared"] or _count_shared(subspace, coefficients)
+    n_shared = parameters["n_shared"] or count_shared(subspace, coefficients)
     n_split = N_SPLIT if parameters["n_split"] is None else parameters["n_split"]
     alignment = _align(subspace, covariances, n_shared, n_split)
     sizes = representation.size, len(alignment.encoders[0]), len(alignment.split_encoder)
