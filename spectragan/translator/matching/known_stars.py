@@ -97,6 +97,7 @@ class RoughLabels(SummaryMixin):
         Parameters
         ----------
         labels : like `observed`, of shape (n_synthetic, n_labels)
+            Columns may come in another order, beside others, and in other units.
 
         Returns
         -------
