@@ -256,7 +256,10 @@ def test_score_prefers_the_smaller_gap(mock, fitted):
         ({"adversarial": "hing"}, r"`adversarial` must be one of .*did you mean 'hinge'\?"),
         ({"n_shared": 0}, r"`n_shared` must be an integer >= 1"),
         ({"n_split": 1.5}, r"`n_split` must be an integer >= 0"),
-        ({"cycle_weight": -1.0}, r"`cycle_weight` must be a finite number >= 0; got -1.0; "),
+        (
+            {"cycle_weight": -1.0},
+            r"`cycle_weight` must be a finite number >= 0 or a pair .*; got -1.0; ",
+        ),
         ({"network": torch.nn.Linear(2, 2)}, r"`critic` must be a torch.nn.Module"),
         ({"device": "abacus"}, r"`device` must be"),
     ],

@@ -243,7 +243,11 @@ BAD_PARAMETERS = [
     ({"network": nn.Linear(2, 2)}, "`critic` must be a torch.nn.Module where .*got None"),
     ({"network": "conv", "n_split": 0}, "`n_split` must be >= 1 where `network` is 'conv'"),
     ({"adversarial": "wgan"}, "`adversarial` must be one of .*got 'wgan'"),
-    ({"cycle_weight": -1.0}, "`cycle_weight` must be a finite number >= 0; got -1.0"),
+    (
+        {"cycle_weight": -1.0},
+        "`cycle_weight` must be a finite number >= 0 or a pair of them, for synthetic and for "
+        "observed spectra; got -1.0; 0 switches it off",
+    ),
     ({"identity_weight": np.nan}, "`identity_weight` must be .*got nan"),
     ({"start_weight": "1"}, "`start_weight` must be .*got '1'"),
     ({"penalty": -0.1}, "`penalty` must be .*got -0.1"),
