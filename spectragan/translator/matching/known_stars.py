@@ -1,5 +1,6 @@
 """What is known of observed stars beforehand: synthetic counterparts of some, labels of others."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ MAX_ROWS = 2000  # of each domain that labels are learned from
 RELATION_RIDGE = 1e-6  # of the mean square of a term
 ROWS_PER_TERM = 10  # of a regression on the latents: of fewer, curvature isn't asked for
 LABEL_DOUBT = 0.1  # standard deviations: what models may have wrong along the labels anyway
+UNRELATED = 0.8  # of the scatter of every label that spectra leave unexplained
 LEAST_SYNTHETIC = 50  # with all labels: of fewer, labels and latents can't be related
 
 
@@ -145,22 +147,25 @@ class RoughLabels(SummaryMixin):
 
 def _spread(values: Any, name: str, shapes: tuple[tuple[int, int], ...]) -> np.ndarray:
     """Return numbers (n_stars or 1, n_labels), in float64."""
-    try:
-        given = np.atleast_2d(np.asarray(values, dtype=float))
-    except (TypeError, ValueError):
-        given = np.full((0, 0), np.nan)
+    given = np.full((0, 0), np.nan)
+    # numpy would drop a unit in silence.
+    if not hasattr(values, "unit"):
+        with suppress(TypeError, ValueError):
+            given = np.atleast_2d(np.asarray(values, dtype=float))
     if given.shape == (1, 1):
         given = np.repeat(given, shapes[0][1], axis=1)
     if given.shape not in shapes or not np.isfinite(given).all():
         raise ValueError(
             f"`{name}` must be finite numbers of shape {' or '.join(map(str, shapes))}; got "
-            f"{_told(values)}; give one for each label, in its unit."
+            f"{_told(values)}; give one for each label, a plain number in its unit."
         )
     return given
 
 
 def _told(values: Any) -> str:
-    return f"shape {np.shape(values)}" if np.size(values) > 1 else repr(values)
+    is_large = isinstance(values, np.ndarray) and values.size > 1
+    unit = f" in {values.unit}" if hasattr(values, "unit") else ""
+    return f"shape {values.shape}{unit}" if is_large else repr(values)
 
 
 class LabelRelation(NamedTuple):
@@ -210,6 +215,29 @@ def relate_labels(latents: np.ndarray, labels: np.ndarray) -> LabelRelation:
     gram += RELATION_RIDGE * np.trace(gram) / len(gram) * np.eye(len(gram))
     coefficients = np.linalg.solve(gram, terms.T @ labels)
     return LabelRelation(powers, coefficients, (labels - terms @ coefficients).std(axis=0))
+
+
+def check_related(relation: LabelRelation, labels: np.ndarray) -> None:
+    """Raise one sentence where labels have nothing to do with their spectra.
+
+    Parameters
+    ----------
+    relation : LabelRelation
+    labels : ndarray of shape (n_spectra, n_labels)
+        Of synthetic spectra.
+
+    Raises
+    ------
+    ValueError
+        If the spectra explain next to none of their scatter: they may be in another order.
+    """
+    unexplained = relation.scatter / labels.std(axis=0)
+    if unexplained.min() > UNRELATED:
+        raise ValueError(
+            "`labels` must have those of the synthetic spectra, row by row; got ones of whose "
+            f"scatter the spectra leave {unexplained.min():.0%} or more unexplained; check their "
+            "order, and that `synthetic` isn't `observed`."
+        )
 
 
 def doubt_in_latents(away: np.ndarray) -> np.ndarray:

@@ -293,6 +293,11 @@ def _with_labels(
             f"`labels` must know those of at least {least} {domain} spectra; got {len(rows)}; "
             "give more of them, or leave `labels` out."
         )
+    if error is None and not labels[rows].std(axis=0).all():
+        raise ValueError(
+            f"`labels` of {domain} spectra must differ from star to star; got one value for all "
+            "of a column; leave that label out."
+        )
     rows = rows[:: -(-len(rows) // MAX_ROWS)]
     part = spectra[rows]
     part = part.load() if isinstance(part, LazySpectra) else part

@@ -13,6 +13,7 @@ from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.domain_data import DomainData
 from spectragan.translator.matching.known_stars import (
     KnownStars,
+    check_related,
     doubt_in_labels,
     doubt_in_latents,
     relate_labels,
@@ -418,6 +419,7 @@ def _with_known(
     first, second = (_cut(part, pixels) for part in (labelled.synthetic, labelled.observed))
     latents, labels = basis.latents(first), labelled.synthetic_labels
     relation = relate_labels(latents, labels)
+    check_related(relation, labels)
     doubt = None
     if known.anchors is None:
         doubt = doubt_in_labels(away, relation, latents, labels)

@@ -167,6 +167,8 @@ def test_an_emulator_knows_the_labels_of_its_spectra_and_their_units():
         ({"error": [150, -0.2]}, "`error` must be > 0"),
         ({"error": [150, 0.2, 0.1]}, "`error` must be finite numbers of shape"),
         ({"error": "large"}, "`error` must be finite numbers"),
+        ({"error": [150, 0.2] * u.K}, "`error` must be .*got .* K.*a plain number"),
+        ({"error": [150 * u.K, 0.2]}, "`error` must be finite numbers"),
         ({"error": [150, np.nan]}, "`error` must be finite numbers"),
         ({"zero_point": [-1.0, 0.0]}, "`zero_point` must be >= 0"),
         ({"zero_point": [1.0, 2.0, 3.0]}, "`zero_point` must be finite numbers of shape"),
@@ -188,6 +190,11 @@ def test_labels_that_do_not_go_with_the_spectra_are_refused():
         (observed, "must be RoughLabels; got ndarray"),
         (rough, "one row for each of the 60 observed spectra; got 50"),
         (RoughLabels(observed, [150, 0.2]), "60 synthetic spectra; got none"),
+        (RoughLabels(synthetic, [150, 0.2], synthetic=observed), "check their order"),
+        (
+            RoughLabels(observed, [150, 0.2], synthetic=np.ones_like(synthetic)),
+            "must differ from star to star",
+        ),
         (
             RoughLabels(observed * np.nan, [150, 0.2], synthetic=synthetic),
             "at least 1 observed spectra; got 0",
