@@ -16,7 +16,7 @@ from spectragan.spectra import Spectra, as_spectra, like_input
 from spectragan.spectra.inputs import make_rng
 from spectragan.translator.base import OBSERVED, SYNTHETIC, BaseTranslator, Latents
 from spectragan.translator.estimator import CycleGANTranslator
-from spectragan.translator.matching.matching import emulated
+from spectragan.translator.matching.matching import emulated, usable_labels
 from spectragan.translator.residuals import (
     COVERAGES,
     ONE_SIGMA,
@@ -192,7 +192,8 @@ class TranslatorEnsemble(BaseTranslator):
         y : array-like of shape (n_spectra,), or spectra of shape (n_observed, n_pixels)
             The domain of every row of `X` (0 synthetic, 1 observed), or the observed spectra.
         **fit_params : dict
-            Handed to every member's `fit`, such as ``anchors``.
+            Handed to every member's `fit`, such as ``anchors``; rough ``labels`` row by row, with
+            the spectra that a member is fitted to.
 
         Returns
         -------
@@ -213,15 +214,21 @@ class TranslatorEnsemble(BaseTranslator):
             What the first member's `fit` warns of; that of the others is silent.
         """
         check_all(vars(self), self._rules)
-        parts = self._fit_domains(emulated(X, y), y)
+        X = emulated(X, y)
+        parts = self._fit_domains(X, y)
+        if fit_params.get("labels") is not None:
+            whole = self._read_domains(X, y, reset=False)
+            fit_params["labels"] = usable_labels(fit_params["labels"], whole)
         rng = check_random_state(self.random_state)
         members = [self._make_member(None).fit(*parts, **fit_params)]
         for _ in range(self.n_members - 1):
             member = self._make_member(rng)
-            drawn = (part[np.sort(rng.randint(len(part), size=len(part)))] for part in parts)
+            rows = [np.sort(rng.randint(len(part), size=len(part))) for part in parts]
+            drawn = (part[some] for part, some in zip(parts, rows, strict=True))
+            given = {n: v.of(*rows) if n == "labels" and v else v for n, v in fit_params.items()}
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", SpectraganWarning)
-                members.append(member.fit(*drawn, **fit_params))
+                members.append(member.fit(*drawn, **given))
         self.members_ = members
         self.subspace_ = members[0].subspace_
         self.factors_ = self.offset_factors_ = np.ones(len(COVERAGES))

@@ -1,6 +1,7 @@
 """What is known of observed stars beforehand: synthetic counterparts of some, labels of others."""
 
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -120,6 +121,26 @@ class RoughLabels(SummaryMixin):
                 f"{given.shape[1]}; give the same columns of both."
             )
         return hide_codes(given, self.label_names, "synthetic")
+
+    def of(self, synthetic: np.ndarray, observed: np.ndarray) -> "RoughLabels":
+        """Return the labels of some spectra of both domains.
+
+        Parameters
+        ----------
+        synthetic, observed : ndarrays of int
+            Their rows.
+
+        Returns
+        -------
+        labels : RoughLabels
+            With rows as often as they were asked for.
+        """
+        some = copy(self)
+        some.observed = self.observed[observed]
+        some.error = np.broadcast_to(self.error, self.observed.shape)[observed]
+        if self.synthetic is not None:
+            some.synthetic = self.synthetic[synthetic]
+        return some
 
     def __repr__(self) -> str:
         typical = np.median(np.broadcast_to(self.error, self.observed.shape), axis=0)

@@ -247,11 +247,7 @@ def _read_labels(
 ) -> LabelledStars | None:
     if labels is None:
         return None
-    if not isinstance(labels, RoughLabels):
-        raise ValueError(
-            f"`labels` must be RoughLabels; got {type(labels).__name__}; write "
-            "RoughLabels(labels of observed stars, their errors, synthetic=labels of models)."
-        )
+    _check_kind(labels)
     parts = estimator._read_domains(*given, reset=False)
     models, emulator = (parts[0], labels.synthetic), _emulator(source)
     if emulator is not None:
@@ -272,10 +268,43 @@ def _read_labels(
     )
 
 
-def _with_labels(
-    spectra: Spectra, labels: np.ndarray | None, error: np.ndarray | None, domain: str
-) -> tuple[DomainData, np.ndarray, np.ndarray]:
-    """Return spectra that have pixels and labels, at most 2,000, and these with their errors."""
+def usable_labels(labels: Any, parts: tuple[Spectra, Spectra]) -> RoughLabels | None:
+    """Return the labels of those spectra that have a good pixel.
+
+    Parameters
+    ----------
+    labels : RoughLabels or None
+    parts : two Spectra
+        As they were given, synthetic first.
+
+    Returns
+    -------
+    labels : RoughLabels or None
+
+    Raises
+    ------
+    ValueError
+        If there isn't one row for each spectrum.
+    """
+    if labels is None:
+        return None
+    _check_kind(labels)
+    for part, rows, domain in zip(
+        parts, (labels.synthetic, labels.observed), ("synthetic", "observed"), strict=True
+    ):
+        _check_rows(rows, part, domain)
+    return labels.of(*(np.flatnonzero(has_good_pixel(part)) for part in parts))
+
+
+def _check_kind(labels: Any) -> None:
+    if not isinstance(labels, RoughLabels):
+        raise ValueError(
+            f"`labels` must be RoughLabels; got {type(labels).__name__}; write "
+            "RoughLabels(labels of observed stars, their errors, synthetic=labels of models)."
+        )
+
+
+def _check_rows(labels: np.ndarray | None, spectra: Spectra, domain: str) -> np.ndarray:
     if labels is None or len(labels) != len(spectra):
         found = "none" if labels is None else str(len(labels))
         raise ValueError(
@@ -283,6 +312,14 @@ def _with_labels(
             f"{found}; give RoughLabels(..., {domain}=...) in the order of the spectra, NaN where "
             "nothing is known."
         )
+    return labels
+
+
+def _with_labels(
+    spectra: Spectra, labels: np.ndarray | None, error: np.ndarray | None, domain: str
+) -> tuple[DomainData, np.ndarray, np.ndarray]:
+    """Return spectra that have pixels and labels, at most 2,000, and these with their errors."""
+    labels = _check_rows(labels, spectra, domain)
     is_known = np.isfinite(labels)
     # Without all labels, a model says nothing of how they go with latents.
     some = is_known.all(axis=1) if error is None else is_known.any(axis=1)

@@ -15,6 +15,7 @@ from spectragan import (
     RoughLabels,
     Spectra,
     SpectrumEmulator,
+    TranslatorEnsemble,
     stack_domains,
 )
 from spectragan.datasets import make_mock_domains
@@ -235,3 +236,15 @@ def test_a_mock_is_no_worse_with_rough_labels():
         for labels in (None, known)
     ]
     assert np.sqrt(errors[1]) < 1.1 * np.sqrt(errors[0])
+
+
+def test_members_of_an_ensemble_get_the_labels_of_the_spectra_they_are_fitted_to():
+    synthetic, observed = line_labels(300, seed=1), line_labels(300, seed=2)
+    known = RoughLabels(catalogue(observed), [150, 0.2], synthetic=synthetic)
+    ensemble = TranslatorEnsemble(PseudoPairTranslator(), n_members=2, random_state=0)
+    ensemble.fit(spectra(synthetic), hotter(observed), labels=known)
+    for member in ensemble.members_:
+        assert member.mismatch_.bounded
+        assert left(member) < 0.7
+    with pytest.raises(ValueError, match="must be RoughLabels"):
+        ensemble.fit(spectra(synthetic), hotter(observed), labels=observed)
