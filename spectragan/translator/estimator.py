@@ -391,7 +391,8 @@ class CycleGANTranslator(BaseTranslator):
         if found != self._latent_shapes:
             raise refusal("the latents must have the shapes that the model says", found)
         rows = epoch_rows(self.history_, getattr(self, "kept_epoch_", None))
-        self.kept_epoch_ = getattr(self, "kept_epoch_", len(rows))  # older files have none
+        self.kept_epoch_ = int(getattr(self, "kept_epoch_", len(rows)))  # older files have none
+        self.selected_share_ = getattr(self, "selected_share_", 1.0)
         self.net_ = LoadedNet(self.network_.network, rows)
 
     @plain_torch()
@@ -468,7 +469,7 @@ class CycleGANTranslator(BaseTranslator):
         pairs = check_pairs(validation, partial(self._validate, reset=False), self.select_by)
         warn_if_unlike({"anchors": partners, "validation": pairs}, parts)
         data = {"synthetic": parts[0], "observed": parts[1], "validation": pairs}
-        data |= {"anchor": partners, "label": labels and (labels.observed, labels.error)}
+        data |= {"anchor": partners, "label": getattr(labels, "parts", None)}
         device = resolve_device(self.device)
         checkpoints = open_fit(self, data, resume=resume)
         parts, found = match_labels(self, parts, known, drawn=source is not X)

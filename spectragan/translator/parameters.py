@@ -264,6 +264,11 @@ def check_pairs(
 
 def _check_callbacks(callbacks: Any) -> None:
     """Raise about callbacks that would do nothing, or whose names are taken."""
+    names = [name for name, _ in map(_named, callbacks or []) if name]
+    if len(set(names)) < len(names):
+        raise ValueError(
+            f"names in `callbacks` must differ; got {', '.join(names)}; choose others."
+        )
     for name, callback in map(_named, callbacks or []):
         kind = type(callback).__name__
         if name in OUR_CALLBACKS:
@@ -273,8 +278,8 @@ def _check_callbacks(callbacks: Any) -> None:
             )
         if isinstance(callback, LRScheduler):
             raise ValueError(
-                f"`callbacks` must not set learning rates, which fall along a cosine; got {kind}; "
-                "set `learning_rate` and `max_epochs`."
+                f"`callbacks` must not set learning rates, which fall as `schedule` says; got "
+                f"{kind}; set `learning_rate`, `schedule` and `max_epochs`."
             )
         watched = str(getattr(callback, "monitor", ""))
         if watched.startswith("valid_loss"):
@@ -303,6 +308,11 @@ def _check_game(parameters: Mapping[str, Any], is_new: bool) -> None:
         raise ValueError(
             "`oversample` must be None where no critics play to choose spectra; got "
             f"{parameters['oversample']}; set `adversarial`, and fewer `warmup_epochs`."
+        )
+    if "split" in (parameters["select_by"] or "") and parameters["n_split"] == 0:
+        raise ValueError(
+            f"`select_by` must not be {parameters['select_by']!r} where `n_split` is 0; got a "
+            "score of split latents, of which there are none; name another, as 'x_so'."
         )
     if parameters["patience"] is not None and parameters["select_by"] is None:
         raise ValueError(

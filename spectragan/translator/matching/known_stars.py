@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from spectragan.label_checks import hide_codes
-from spectragan.labels import column_units, label_array, named_columns, number_labels
+from spectragan.labels import LabelArray, column_units, label_array, named_columns, number_labels
 from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.domain_data import DomainData
 from spectragan.translator.matching.manifold import Powers
@@ -32,7 +32,8 @@ class RoughLabels(SummaryMixin):
     observed : array-like of shape (n_observed, n_labels), DataFrame, Table or QTable
         Of the observed spectra, row by row; NaN where a label isn't known.
     error : array-like of shape (n_labels,) or (n_observed, n_labels)
-        Standard deviation of each value about the star's own label, in the unit of the label.
+        Standard deviation of each value about the star's own label: plain numbers, in the units
+        and the order of the labels.
     synthetic : like `observed`, of shape (n_synthetic, n_labels), default=None
         The same labels of the synthetic spectra, row by row. None where `fit` is given an
         emulator, which knows them.
@@ -80,7 +81,7 @@ class RoughLabels(SummaryMixin):
         self.label_names = names or number_labels(values)
         self.observed = hide_codes(values, self.label_names, "observed")
         shapes = (1, values.shape[1]), values.shape
-        self.error = _spread(error, "error", shapes)
+        self.error = _spread(error, "error", shapes, needed=np.isfinite(self.observed))
         if not (self.error > 0).all():
             raise ValueError(
                 f"`error` must be > 0; got {self.error.min():g}; give standard deviations in the "
@@ -121,6 +122,11 @@ class RoughLabels(SummaryMixin):
                 f"{given.shape[1]}; give the same columns of both."
             )
         return hide_codes(given, self.label_names, "synthetic")
+
+    @property
+    def parts(self) -> tuple[Any, ...]:
+        """All that a fit uses of them."""
+        return self.observed, self.error, self.synthetic, self.zero_point
 
     def of(self, synthetic: np.ndarray, observed: np.ndarray) -> "RoughLabels":
         """Return the labels of some spectra of both domains.
@@ -166,19 +172,25 @@ class RoughLabels(SummaryMixin):
         return "\n".join([head, *lines])
 
 
-def _spread(values: Any, name: str, shapes: tuple[tuple[int, int], ...]) -> np.ndarray:
-    """Return numbers (n_stars or 1, n_labels), in float64."""
+def _spread(
+    values: Any, name: str, shapes: tuple[tuple[int, int], ...], needed: Any = True
+) -> np.ndarray:
+    """Return numbers (n_stars or 1, n_labels), in float64; 1 where a star doesn't need any."""
     given = np.full((0, 0), np.nan)
-    # numpy would drop a unit in silence.
-    if not hasattr(values, "unit"):
+    # numpy would drop units, and the names of columns, in silence.
+    is_table = hasattr(values, "iloc") or named_columns(values) is not None
+    if isinstance(values, LabelArray) or not (hasattr(values, "unit") or is_table):
         with suppress(TypeError, ValueError):
             given = np.atleast_2d(np.asarray(values, dtype=float))
-    if given.shape == (1, 1):
+    if given.shape == (1, 1) and not given.any():
         given = np.repeat(given, shapes[0][1], axis=1)
+    if len(given) > 1 and given.shape == np.shape(needed):
+        given = np.where(needed, given, 1.0)
     if given.shape not in shapes or not np.isfinite(given).all():
         raise ValueError(
             f"`{name}` must be finite numbers of shape {' or '.join(map(str, shapes))}; got "
-            f"{_told(values)}; give one for each label, a plain number in its unit."
+            f"{_told(values)}; give one for each label, a plain number in its unit, in the order "
+            "of the labels."
         )
     return given
 

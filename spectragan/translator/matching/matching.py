@@ -35,6 +35,7 @@ from spectragan.translator.matching.mismatch import (
 
 POOL = 4  # emulated spectra for every observed one, of which those are taken that match
 SMALLEST_POOL, LARGEST_POOL = 2000, 20_000
+APART = 8.0  # standard deviations: medians of one label don't lie that far from each other
 LEAST_SHARE = 0.5  # of the observed spectra that emulated ones must make good use of
 JITTER = 0.2  # of the labels' scatter: emulated labels lie between those of the training
 
@@ -251,13 +252,21 @@ def _read_labels(
     parts = estimator._read_domains(*given, reset=False)
     models, emulator = (parts[0], labels.synthetic), _emulator(source)
     if emulator is not None:
-        drawn = _training_labels(emulator, np.random.RandomState(0))[-MAX_ROWS:]
+        if labels.synthetic is not None:
+            raise ValueError(
+                "`labels` must be without `synthetic` where `fit` is given an emulator; got both; "
+                "leave it out: the emulator knows the labels of its spectra."
+            )
+        rng = np.random.RandomState(0)
+        drawn = _training_labels(emulator, rng)
+        drawn = drawn[rng.permutation(len(drawn))[:MAX_ROWS]]
         units = getattr(emulator, "_label_units", {})
         named = LabelArray(drawn, emulator.label_names_, units)
         models = _emulate(emulator, drawn), labels.select(named)
     synthetic, synthetic_labels, _ = _with_labels(*models, None, "synthetic")
     observed, values, error = _with_labels(parts[1], labels.observed, labels.error, "observed")
     known = np.isfinite(values).any(axis=0)
+    _check_alike(synthetic_labels[:, known], values[:, known], np.array(labels.label_names)[known])
     return LabelledStars(
         synthetic,
         observed,
@@ -294,6 +303,20 @@ def usable_labels(labels: Any, parts: tuple[Spectra, Spectra]) -> RoughLabels | 
     ):
         _check_rows(rows, part, domain)
     return labels.of(*(np.flatnonzero(has_good_pixel(part)) for part in parts))
+
+
+def _check_alike(synthetic: np.ndarray, observed: np.ndarray, names: np.ndarray) -> None:
+    """Raise one sentence where labels of the domains can't be of one kind."""
+    middle = np.median(synthetic, axis=0)
+    away = np.abs(np.nanmedian(observed, axis=0) - middle) / synthetic.std(axis=0)
+    worst = int(np.argmax(away))
+    if away[worst] > APART:
+        raise ValueError(
+            f"`labels` must be of the same kind in both domains; got {names[worst]!r} whose median "
+            f"is {np.nanmedian(observed[:, worst]):.4g} in the observed and {middle[worst]:.4g} in "
+            f"the synthetic ones, {away[worst]:.2g} of their standard deviations apart; check "
+            "units and the order of columns."
+        )
 
 
 def _check_kind(labels: Any) -> None:
@@ -335,7 +358,7 @@ def _with_labels(
             f"`labels` of {domain} spectra must differ from star to star; got one value for all "
             "of a column; leave that label out."
         )
-    rows = rows[:: -(-len(rows) // MAX_ROWS)]
+    rows = np.sort(np.random.RandomState(0).permutation(rows)[:MAX_ROWS])
     part = spectra[rows]
     part = part.load() if isinstance(part, LazySpectra) else part
     errors = np.broadcast_to(1.0 if error is None else error, labels.shape)

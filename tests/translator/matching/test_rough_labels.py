@@ -4,6 +4,7 @@ from functools import cache
 
 import astropy.units as u
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.table import QTable
 
@@ -168,6 +169,9 @@ def test_an_emulator_knows_the_labels_of_its_spectra_and_their_units():
         ({"error": [150, -0.2]}, "`error` must be > 0"),
         ({"error": [150, 0.2, 0.1]}, "`error` must be finite numbers of shape"),
         ({"error": "large"}, "`error` must be finite numbers"),
+        ({"error": 150.0}, "one for each label"),
+        ({"error": pd.Series({"logg": 0.2, "teff": 150})}, "in the order of the labels"),
+        ({"error": QTable({"logg": [0.2] * 20, "teff": [150] * 20})}, "in the order of the labels"),
         ({"error": [150, 0.2] * u.K}, "`error` must be .*got .* K.*a plain number"),
         ({"error": [150 * u.K, 0.2]}, "`error` must be finite numbers"),
         ({"error": [150, np.nan]}, "`error` must be finite numbers"),
@@ -192,6 +196,10 @@ def test_labels_that_do_not_go_with_the_spectra_are_refused():
         (rough, "one row for each of the 60 observed spectra; got 50"),
         (RoughLabels(observed, [150, 0.2]), "60 synthetic spectra; got none"),
         (RoughLabels(synthetic, [150, 0.2], synthetic=observed), "check their order"),
+        (
+            RoughLabels(observed / 1000, [0.1, 0.2], synthetic=synthetic),
+            "check units and the order",
+        ),
         (
             RoughLabels(observed, [150, 0.2], synthetic=np.ones_like(synthetic)),
             "must differ from star to star",
@@ -248,3 +256,39 @@ def test_members_of_an_ensemble_get_the_labels_of_the_spectra_they_are_fitted_to
         assert left(member) < 0.7
     with pytest.raises(ValueError, match="must be RoughLabels"):
         ensemble.fit(spectra(synthetic), hotter(observed), labels=observed)
+
+
+def test_errors_of_labels_that_are_not_known_need_not_be_known():
+    labels, error = line_labels(20, 0).copy(), np.full((20, 2), 0.2)
+    labels[3, 1] = error[3, 1] = np.nan
+    assert RoughLabels(labels, error).error[3, 1] == 1.0
+    error[4, 0] = np.nan
+    with pytest.raises(ValueError, match="`error` must be finite"):
+        RoughLabels(labels, error)
+
+
+class SortedEmulator:
+    """Knows its labels in the order of a catalogue sorted by temperature."""
+
+    label_names_ = ("teff", "logg")
+
+    def __init__(self, n):
+        labels = line_labels(n, seed=1)
+        self.label_sample_ = labels[np.argsort(labels[:, 0])]
+        self.label_range_ = np.array([labels.min(axis=0), labels.max(axis=0)])
+
+    def predict(self, labels):
+        return spectra(np.asarray(labels)).flux
+
+    def jacobian(self, labels):
+        raise NotImplementedError
+
+
+def test_the_order_of_an_emulators_labels_does_not_matter():
+    observed = line_labels(300, seed=2)
+    known = RoughLabels(catalogue(observed), [150, 0.2])
+    found = PseudoPairTranslator().fit(SortedEmulator(6000), spectra(observed, 3), labels=known)
+    assert not found.mismatch_.is_significant
+    both = RoughLabels(catalogue(observed), [150, 0.2], synthetic=observed)
+    with pytest.raises(ValueError, match="without `synthetic`"):
+        PseudoPairTranslator().fit(SortedEmulator(300), spectra(observed, 3), labels=both)
