@@ -113,7 +113,7 @@ def test_callbacks_are_cloned_with_the_translator(quick):
         (EarlyStopping("x_so"), r"must be a list of skorch callbacks or None; got <skorch"),
         ([EarlyStopping], r"must be a list of skorch callbacks or None"),
         ([("health", Watch())], r"must not be one of .*health.*; got 'health'; choose another\.$"),
-        ([LRScheduler()], r"fall along a cosine; got LRScheduler; set `learning_rate` and"),
+        ([LRScheduler()], r"fall as `schedule` says; got LRScheduler; set `learning_rate`"),
         ([EarlyStopping("x_so", load_best=True)], r"got EarlyStopping\(load_best=True\); set `sel"),
         ([EarlyStopping()], r"must not watch 'valid_loss'.*; got EarlyStopping; name a column"),
     ],
