@@ -13,16 +13,13 @@ Run ``OMP_NUM_THREADS=1 python -m benchmarks.label_mismatch --output
 benchmarks/results/label_mismatch.md``.
 """
 
-import argparse
 import warnings
 from functools import partial
-from pathlib import Path
 
 import numpy as np
-import torch
 
 from benchmarks.apogee_like import make_apogee_like_pair
-from benchmarks.machine import describe_machine
+from benchmarks.machine import write_parts
 from benchmarks.translation import BROADENING, LABEL_RANGE, N_TEST, best_models
 from spectragan import (
     ContinuumNormalizer,
@@ -241,17 +238,8 @@ TITLES = {
 
 def main() -> None:
     """Print the tables, and write them to a file on request."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=None, help="Markdown file to write")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
     warnings.simplefilter("ignore", LabelMismatchWarning)
-    tables = [f"# Label mismatch\n\n{describe_machine('torch')}, 1 thread."]
-    for part in arguments.parts:
-        tables.append("\n".join([f"## {TITLES[part]}\n", *PARTS[part]()]))
-        if arguments.output is not None:
-            arguments.output.write_text("\n\n".join(tables) + "\n")
+    write_parts(__doc__, "Label mismatch", PARTS, TITLES)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 """The line that says where a table was measured, and the processes in which parts of it are."""
 
+import argparse
 import multiprocessing
 import resource
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
 from importlib.metadata import version
+from pathlib import Path
 from platform import machine, python_version
 from typing import Any, NamedTuple
+
+import torch
 
 import spectragan
 
@@ -32,6 +36,22 @@ def describe_machine(*packages: str) -> str:
     versions = [f"{name} {version(name)}" for name in packages]
     versions.append(f"spectragan {spectragan.__version__}")  # of a clone that nobody installed, too
     return ", ".join([f"{date.today()}", machine(), f"Python {python_version()}", *versions])
+
+
+def write_parts(
+    doc: str, title: str, parts: Mapping[str, Callable[[], list[str]]], titles: Mapping[str, str]
+) -> None:
+    """Print the tables asked for on the command line, and write them to a file on request."""
+    parser = argparse.ArgumentParser(description=doc.split("\n")[0])
+    parser.add_argument("--output", type=Path, default=None, help="Markdown file to write")
+    parser.add_argument("--parts", nargs="+", choices=parts, default=list(parts))
+    arguments = parser.parse_args()
+    torch.set_num_threads(1)
+    tables = [f"# {title}\n\n{describe_machine('torch')}, 1 thread."]
+    for part in arguments.parts:
+        tables.append("\n".join([f"## {titles[part]}\n", *parts[part]()]))
+        if arguments.output is not None:
+            arguments.output.write_text("\n\n".join(tables) + "\n")
 
 
 def cost_of(function: Callable[[], Any]) -> Cost:

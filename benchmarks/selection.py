@@ -18,22 +18,19 @@ that are matched (``match_labels="auto"``) or not. Parts:
 The number of candidates and the annealing were chosen on seed 3.
 """
 
-import argparse
 import warnings
 from contextlib import nullcontext
 from itertools import chain
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
-import torch
 from skorch.callbacks import Callback
 
 from benchmarks.gap_pairs import GAPS, make_pair
 from benchmarks.gap_zoo import left as left_in_zoo
 from benchmarks.label_mismatch import DOMAINS, SHORT, TILT, left
-from benchmarks.machine import describe_machine
+from benchmarks.machine import write_parts
 from benchmarks.translation import BROADENING, LABEL_RANGE, N_TEST, best_models
 from spectragan import (
     ContinuumNormalizer,
@@ -244,17 +241,8 @@ TITLES = {
 
 def main() -> None:
     """Print the tables, and write them to a file on request."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--output", type=Path, default=None, help="Markdown file to write")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    arguments = parser.parse_args()
-    torch.set_num_threads(1)
     warnings.simplefilter("ignore", SpectraganWarning)
-    tables = [f"# Which spectra, and which epoch\n\n{describe_machine('torch')}, 1 thread."]
-    for part in arguments.parts:
-        tables.append("\n".join([f"## {TITLES[part]}\n", *PARTS[part]()]))
-        if arguments.output is not None:
-            arguments.output.write_text("\n\n".join(tables) + "\n")
+    write_parts(__doc__, "Which spectra, and which epoch", PARTS, TITLES)
 
 
 if __name__ == "__main__":

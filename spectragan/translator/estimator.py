@@ -172,7 +172,8 @@ class CycleGANTranslator(BaseTranslator):
     starts_from_pairs_ : bool
         Whether training started from, and kept, the translation of pseudo-pairs.
     kept_epoch_ : int
-        The epoch whose weights are used, from 1: the best by `select_by`, else the last.
+        The epoch whose weights are used, from 1: the best by `select_by` of the latest training,
+        else the last.
     selected_share_ : float
         Effective share of the synthetic spectra that `oversample` trained on in the last epoch: 1
         is all alike. ``history_["selected_share"]`` has every epoch.
@@ -466,9 +467,9 @@ class CycleGANTranslator(BaseTranslator):
         parts = self._fit_domains(X, y, reset=earlier is None)
         warn_of_few(*map(len, parts))
         known, partners = read_known(self, anchors, labels, source, (X, y))
-        pairs = check_pairs(validation, partial(self._validate, reset=False), self.select_by)
+        pairs = check_pairs(validation, partial(self._validate, reset=False), self)
         warn_if_unlike({"anchors": partners, "validation": pairs}, parts)
-        data = {"synthetic": parts[0], "observed": parts[1], "validation": pairs}
+        data: dict[str, Any] = {"synthetic": parts[0], "observed": parts[1], "validation": pairs}
         data |= {"anchor": partners, "label": getattr(labels, "parts", None)}
         device = resolve_device(self.device)
         checkpoints = open_fit(self, data, resume=resume)

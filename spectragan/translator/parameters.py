@@ -218,7 +218,7 @@ def check_parameters(parameters: Mapping[str, Any], *, is_new: bool = True) -> N
 
 
 def check_pairs(
-    validation: Any, read: Callable[[Any], Spectra], select_by: str | None = None
+    validation: Any, read: Callable[[Any], Spectra], estimator: Any
 ) -> tuple[Spectra, Spectra] | None:
     """Return the pairs that are scored during training.
 
@@ -227,8 +227,8 @@ def check_pairs(
     validation : tuple of (synthetic, observed) spectra, or None
     read : callable
         Turns spectra of any kind into `Spectra` on the grid of the fit.
-    select_by : str, default=None
-        The score that needs them.
+    estimator : CycleGANTranslator
+        Its `select_by` and `callbacks` may need them.
 
     Returns
     -------
@@ -240,10 +240,18 @@ def check_pairs(
     ValueError
         If these aren't two sets of equally many spectra, or are missing where they are needed.
     """
+    select_by = estimator.select_by
     if validation is None and select_by is not None:
         raise ValueError(
             f"`validation` must be given where `select_by` is {select_by!r}; got None; give pairs "
             "of synthetic and observed spectra to `fit`, or set select_by=None."
+        )
+    callbacks = map(_named, estimator.callbacks or [])
+    watched = {str(getattr(callback, "monitor", "")) for _, callback in callbacks} & set(SCORES)
+    if validation is None and watched:
+        raise ValueError(
+            f"`validation` must be given where `callbacks` watch {min(watched)!r}; got None; give "
+            "pairs of synthetic and observed spectra to `fit`."
         )
     if validation is None:
         return None

@@ -122,7 +122,9 @@ def _columns(meta: Mapping[str, Any]) -> dict[str, list[str]]:
         if not names and all(map(_can_name, items)):
             names["name"] = [word(item) for item in items]
         else:
-            columns[word(key)] = [word(item) for item in items]
+            # "name" is what the star is called by: a column of that name isn't lost.
+            title = "name_" if word(key) == "name" else word(key)
+            columns[title] = [word(item) for item in items]
     return names | columns
 
 

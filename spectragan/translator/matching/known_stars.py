@@ -308,9 +308,8 @@ def doubt_in_labels(
     -------
     doubt : ndarray of shape (n, n)
     """
-    back = relate_labels((labels - labels.mean(axis=0)) / labels.std(axis=0), latents)
     standard = (labels - labels.mean(axis=0)) / labels.std(axis=0)
-    slopes = back.slopes(standard)  # (n_spectra, n_latents, n_labels)
+    slopes = relate_labels(standard, latents).slopes(standard)  # (n_spectra, n_latents, n_labels)
     offset = relation.slopes(latents).mean(axis=0) @ away / labels.std(axis=0)
     constant = np.outer(offset, offset) + LABEL_DOUBT**2 * np.eye(len(offset))
     doubt = _among(constant, np.diag(np.diag(constant)))

@@ -263,17 +263,15 @@ def _read_labels(
         units = getattr(emulator, "_label_units", {})
         named = LabelArray(drawn, emulator.label_names_, units)
         models = _emulate(emulator, drawn), labels.select(named)
-    synthetic, synthetic_labels, _ = _with_labels(*models, None, "synthetic")
     observed, values, error = _with_labels(parts[1], labels.observed, labels.error, "observed")
     known = np.isfinite(values).any(axis=0)
-    _check_alike(synthetic_labels[:, known], values[:, known], np.array(labels.label_names)[known])
+    values, error = values[:, known], error[:, known]
+    # Of labels that no star has, models need know nothing.
+    asked = None if models[1] is None else models[1][:, known]
+    synthetic, synthetic_labels, _ = _with_labels(models[0], asked, None, "synthetic")
+    _check_alike(synthetic_labels, values, np.array(labels.label_names)[known])
     return LabelledStars(
-        synthetic,
-        observed,
-        synthetic_labels[:, known],
-        values[:, known],
-        error[:, known],
-        labels.zero_point[known],
+        synthetic, observed, synthetic_labels, values, error, labels.zero_point[known]
     )
 
 

@@ -16,6 +16,7 @@ from torch import nn
 
 from spectragan.training.inference import map_padded
 from spectragan.translator.matching.mismatch import Match, Placed
+from spectragan.translator.matching.pseudo_pairs import log_density
 from spectragan.translator.networks.contract import OBSERVED, SYNTHETIC
 from spectragan.translator.networks.subspace import SubspaceTranslator
 from spectragan.translator.representation import SubspaceRepresentation
@@ -118,7 +119,7 @@ def likely_offset(latents: Sequence[np.ndarray], measured: Offset) -> Offset:
     """
     chance = _chance(latents)
     priors = chance, chance + REAL_DIFFERENCE**2 * _covariance(latents[SYNTHETIC])
-    evidence = [_log_density(measured.mean, p + measured.covariance) for p in priors]
+    evidence = [log_density(measured.mean, p + measured.covariance) for p in priors]
     share = 1 / (1 + np.exp(-np.clip(evidence[0] - evidence[1], -500, 500)))
     none = np.zeros_like(measured.mean)
     by_chance, real = (_weighted_mean(measured, Offset(none, p)) for p in priors)
@@ -192,12 +193,6 @@ def _covariance(latents: np.ndarray) -> np.ndarray:
     covariance = np.atleast_2d(np.cov(latents.T))
     floor = FLOOR * np.trace(covariance) + SMALLEST
     return covariance + floor * np.eye(len(covariance))
-
-
-def _log_density(x: np.ndarray, covariance: np.ndarray) -> float:
-    """Return the logarithm of a Gaussian's density, up to a constant."""
-    square = x @ np.linalg.solve(covariance, x)
-    return -0.5 * float(square + np.linalg.slogdet(covariance)[1])
 
 
 def _in_latents(latents: Sequence[np.ndarray], found: Match) -> Offset:

@@ -1,6 +1,7 @@
 """Latents of observed spectra on the scale of the synthetic ones: most pixels must agree."""
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -188,13 +189,15 @@ class PseudoPairs:
             Whether the labels settle what is in doubt: to an eighth of a standard deviation.
         """
         latents = self._unmoved(stars.observed.flux, stars.observed.weights)
-        near, evidence = self._labelled(relation, stars, latents, None)
+        means = self._mean_labels(relation, stars, latents)
+        near = self._labelled(relation, stars, latents, None)
+        evidence = means.evidence(self._prior(None))
         as_found = replace(near, shift=self.shift)
         certain = _mixture([as_found, near], [0.0, evidence])
         if doubt is None:
             return certain, True
-        far, more = self._labelled(relation, stars, latents, doubt)
-        more += 0.0 if differ else np.log(HIDING)
+        far = self._labelled(relation, stars, latents, doubt)
+        more = means.evidence(self._prior(doubt)) + (0.0 if differ else np.log(HIDING))
         mixed = _mixture([as_found, near, far], [0.0, evidence, more])
         move = _move_of(self.centre)
         furthest = np.linalg.eigh(move @ doubt @ move.T)[1][:, -1] @ move
@@ -212,11 +215,8 @@ class PseudoPairs:
         stars: LabelledStars,
         latents: np.ndarray,
         doubt: np.ndarray | None,
-    ) -> tuple["PseudoPairs", float]:
-        """Update with labels of stars at `latents`; return pairs, and the logarithm of evidence.
-
-        The latter is relative to that of latents that are right.
-        """
+    ) -> "PseudoPairs":
+        """Update with labels of stars at `latents`, linear about where they are found to be."""
         pairs, terms, size = self, affine(latents), len(self.covariance)
         variance = stars.error**2 + relation.scatter**2
         smallest = FLOOR * np.median(variance, axis=0)
@@ -236,19 +236,12 @@ class PseudoPairs:
             gram = np.einsum("nla,nlb->ab", weighted, rows) - taken @ cross
             pull = np.einsum("nla,nl->a", weighted, off) - taken @ (known * off).sum(axis=0)
             pairs = self._updated(doubt, gram, pull)
-        return pairs, self._evidence(relation, stars, latents, doubt)
+        return pairs
 
-    def _evidence(
-        self,
-        relation: LabelRelation,
-        stars: LabelledStars,
-        latents: np.ndarray,
-        doubt: np.ndarray | None,
-    ) -> float:
-        """Return how much likelier mean labels are than if the latents were right, as a logarithm.
-
-        Of the means alone: how an offset changes from star to star isn't known well enough.
-        """
+    def _mean_labels(
+        self, relation: LabelRelation, stars: LabelledStars, latents: np.ndarray
+    ) -> "_MeanLabels":
+        """Return how far labels are off on average: evidence doesn't look at single stars."""
         found = latents + affine(latents) @ self.shift.T
         weight = np.isfinite(stars.observed_labels) / (stars.error**2 + relation.scatter**2)
         off = np.nan_to_num(stars.observed_labels - relation.labels(found))
@@ -257,9 +250,7 @@ class PseudoPairs:
         mean = (known * off).sum(axis=0) / total
         slopes = np.einsum("nl,nlk->lk", known, relation.slopes(found)) / total[:, None]
         chance = np.diag(1 / total + stars.zero_point**2)
-        move = _move_of(self.centre)
-        wider = slopes @ move @ self._prior(doubt) @ move.T @ slopes.T + chance
-        return _log_normal(mean, wider) - _log_normal(mean, chance)
+        return _MeanLabels(mean, chance, slopes @ _move_of(self.centre))
 
     def _unmoved(self, flux: np.ndarray, weights: np.ndarray) -> np.ndarray:
         """Return latents without `shift`."""
@@ -279,6 +270,22 @@ class PseudoPairs:
         covariance = np.linalg.inv(np.linalg.inv(self._prior(doubt)) + gram)
         shift = (covariance @ pull).reshape(self.shift.shape)
         return replace(self, covariance=covariance, shift=self.shift + shift)
+
+
+class _MeanLabels(NamedTuple):
+    """Mean labels of stars less those of their latents.
+
+    Of the means alone: how an offset changes from star to star isn't known well enough.
+    """
+
+    off: np.ndarray  # (n_labels,)
+    chance: np.ndarray  # covariance of `off` if the latents are right
+    slopes: np.ndarray  # (n_labels, n): with the elements of a shift
+
+    def evidence(self, prior: np.ndarray) -> float:
+        """Return how much likelier they are with such a shift than without, as a logarithm."""
+        wider = self.slopes @ prior @ self.slopes.T + self.chance
+        return log_density(self.off, wider) - log_density(self.off, self.chance)
 
 
 def fit_latents(
@@ -372,7 +379,19 @@ def _mixture(pairs: list[PseudoPairs], evidence: list[float]) -> PseudoPairs:
     return replace(pairs[0], shift=shift, covariance=covariance)
 
 
-def _log_normal(x: np.ndarray, covariance: np.ndarray) -> float:
+def log_density(x: np.ndarray, covariance: np.ndarray) -> float:
+    """Return the logarithm of a Gaussian's density, up to a constant.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n,)
+        Less the mean.
+    covariance : ndarray of shape (n, n)
+
+    Returns
+    -------
+    density : float
+    """
     square = x @ np.linalg.solve(covariance, x)
     return -0.5 * float(square + np.linalg.slogdet(covariance)[1])
 

@@ -121,3 +121,10 @@ def test_callbacks_are_cloned_with_the_translator(quick):
 def test_callbacks_that_would_do_nothing_are_refused(mock, quick, callbacks, message):
     with pytest.raises(ValueError, match=message):
         fit(quick(callbacks=callbacks), mock)
+
+
+def test_scores_that_are_watched_need_pairs_and_names_differ(mock, quick):
+    with pytest.raises(ValueError, match="`validation` must be given where `callbacks` watch"):
+        fit(quick(callbacks=[EarlyStopping("x_so")]), mock)
+    with pytest.raises(ValueError, match="names in `callbacks` must differ; got a, a"):
+        fit(quick(callbacks=[("a", Watch()), ("a", Watch())]), mock)

@@ -10,6 +10,7 @@ from astropy.table import QTable
 
 from spectragan import (
     CycleGANTranslator,
+    DomainScaleWarning,
     LabelArray,
     LabelMismatchWarning,
     PseudoPairTranslator,
@@ -292,3 +293,20 @@ def test_the_order_of_an_emulators_labels_does_not_matter():
     both = RoughLabels(catalogue(observed), [150, 0.2], synthetic=observed)
     with pytest.raises(ValueError, match="without `synthetic`"):
         PseudoPairTranslator().fit(SortedEmulator(300), spectra(observed, 3), labels=both)
+
+
+def test_labels_that_no_star_has_are_not_asked_of_models():
+    synthetic, observed = line_labels(300, seed=1), line_labels(300, seed=2)
+    unknown = [np.column_stack([part, np.full(300, np.nan)]) for part in (observed, synthetic)]
+    known = RoughLabels(unknown[0], [150, 0.2, 0.1], synthetic=unknown[1])
+    found = PseudoPairTranslator().fit(spectra(synthetic), hotter(observed), labels=known)
+    assert found.mismatch_.bounded
+
+
+def test_anchors_that_missed_a_step_are_told_of():
+    synthetic, observed = line_labels(100, seed=1), line_labels(100, seed=2)
+    raw = Spectra(3 * hotter(observed).flux[:10], None, ivar=np.full((10, 400), 4e4))
+    with pytest.warns(DomainScaleWarning, match="`anchors`"):
+        PseudoPairTranslator().fit(
+            spectra(synthetic), hotter(observed), anchors=(raw, spectra(observed[:10]))
+        )
