@@ -255,7 +255,7 @@ def _minus_score(estimator: Any, X: Any = None, y: Any = None, *, pairs: Any, sc
     if isinstance(estimator, Pipeline):
         steps, estimator = estimator[:-1], estimator[-1]
         pairs = tuple(steps.transform(part) for part in pairs)
-    if "split" in score and not estimator.n_split_:
+    if "split" in score and getattr(estimator, "n_split_", None) == 0:
         raise ValueError(
             f"`score` must not be {score!r} where a translator has no split latents; got "
             f"{type(estimator).__name__}; name another, as 'x_so'."
