@@ -50,6 +50,7 @@ HOMES: dict[str, tuple[str, ...]] = {
     "spectragan.translator.estimator": ("CycleGANTranslator",),
     "spectragan.translator.game.health": ("TrainingHealth",),
     "spectragan.translator.matching.mismatch": ("LabelMismatch",),
+    "spectragan.translator.matching.own_changes": ("OwnChanges",),
     "spectragan.translator.matching.pseudo_map": ("PseudoMap",),
     "spectragan.translator.networks.conv": (
         "AdaptedConvTranslator",

@@ -70,6 +70,10 @@ class PseudoPairTranslator(BaseTranslator):
 
     Notes
     -----
+    A continuum, a broadening and a velocity that differ from star to star don't move a
+    counterpart: each star has its own beside the latents, with the scatter that is found. Stars
+    unlike all observed ones get the change of the outermost of these.
+
     A gap that makes stars look like other stars leaves no trace in unpaired spectra.
     ``mismatch_.is_ambiguous`` says where that is as likely as other labels; `anchors` or rough
     `labels` decide.

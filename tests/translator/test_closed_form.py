@@ -45,6 +45,40 @@ def test_a_gap_is_closed_though_labels_differ(name, base):
     assert left(fit, pair) < 0.5 * left(linear, pair)
 
 
+@pytest.mark.parametrize("name", ["continuum", "rotation spread", "deeper, low S/N"])
+def test_what_each_star_has_by_itself_does_not_lead_astray(name):
+    """A search that took a star's continuum for labels left fifty times the gap."""
+    pair = make_pair(BY_NAME[name], "APOGEE-like", label_shift=0.5, seed=3, n_test=150)
+    fit = PseudoPairTranslator().fit(pair.synthetic, pair.observed)
+    assert left(fit, pair) < 0.75
+    truth = pair.labels_observed.mean(axis=0), pair.labels_synthetic.mean(axis=0)
+    assert not np.allclose(*truth)
+    stars, models = (fit.map_.encode(p.flux) for p in (pair.synthetic_of_observed, pair.synthetic))
+    off = fit.mismatch_.offset - (stars.mean(axis=0) - models.mean(axis=0)) / models.std(axis=0)
+    assert (np.abs(off) < 2.5 * fit.mismatch_.offset_error).all()
+
+
+def test_a_star_is_brought_back_whatever_its_continuum():
+    pair = small("continuum", base="APOGEE-like", shift=0.0)
+    fit = PseudoPairTranslator().fit(pair.synthetic, pair.observed)
+    tilt = 1 + 0.01 * np.linspace(-1, 1, pair.observed.shape[1])
+    places = [
+        fit.encode(part.filled(), "observed").shared
+        for part in (pair.observed, pair.observed.with_flux(pair.observed.flux * tilt))
+    ]
+    moved = np.abs(places[1] - places[0]).mean(axis=0)
+    assert moved.max() < 0.2  # standard deviations; with that tilt taken for labels 0.5 to 2
+
+
+def test_stars_beyond_the_observed_ones_get_the_change_of_the_last_of_these():
+    pair = small("sparse", base="APOGEE-like")
+    fit = PseudoPairTranslator().fit(pair.synthetic, pair.observed)
+    high = fit.map_.limits[1]
+    beyond = np.stack([high, high + 3.0])
+    np.testing.assert_array_equal(*fit.map_.added(beyond))
+    assert (high < fit.map_.encode(pair.synthetic.flux).max(axis=0)).any()
+
+
 def test_what_all_lines_have_in_common_is_told(deeper):
     _, fit = deeper
     (depth, error), (width, width_error) = fit.mismatch_.common[:2]

@@ -103,6 +103,21 @@ class Instrument:
             ]
         )
 
+    def star_ways(self, flux: np.ndarray) -> np.ndarray:
+        """Return how a star's spectrum changes with a continuum, a width and a place of its own.
+
+        Parameters
+        ----------
+        flux : ndarray of shape (n_pixels,)
+            Of a typical star.
+
+        Returns
+        -------
+        ways : ndarray of shape (n_ways, n_pixels)
+        """
+        fields = self._fields(flux[None])
+        return np.vstack([_smooth(len(flux)).T * flux, fields["width"], fields["moved"]])
+
     def changed(self, manifold: Manifold) -> Manifold:
         """Return a manifold as this instrument sees it.
 

@@ -8,8 +8,9 @@ import numpy as np
 from spectragan.translator.domain_data import DomainData
 from spectragan.translator.matching.manifold import Manifold, Powers
 from spectragan.translator.matching.mismatch import Placed
+from spectragan.translator.matching.own_changes import OwnChanges, no_own_changes
 from spectragan.translator.matching.pseudo_pairs import fit_latents, scaled_weights
-from spectragan.translator.matching.search import trust_in
+from spectragan.translator.matching.regression import trust_in
 from spectragan.translator.representation import fit_head
 from spectragan.translator.subspace import Subspace
 
@@ -37,6 +38,8 @@ class PseudoMap:
         Outside of these latents the change stays what it is there.
     degree : int
         Of the polynomials.
+    own : OwnChanges
+        What observed stars have by themselves, on no grounds for another place.
     """
 
     _kept: ClassVar = {
@@ -47,6 +50,7 @@ class PseudoMap:
         "emphasis": "array p",
         "limits": "array 2 s",
         "degree": "whole",
+        "own": "OwnChanges w p",
     }
 
     mean: np.ndarray
@@ -56,6 +60,7 @@ class PseudoMap:
     emphasis: np.ndarray
     limits: np.ndarray
     degree: int
+    own: OwnChanges
 
     @property
     def n_latents(self) -> int:
@@ -73,7 +78,7 @@ class PseudoMap:
         seen = replace(manifold, coefficients=self.synthetic + self.change)
         weights = scaled_weights(manifold, np.broadcast_to(self.emphasis, flux.shape))
         start = np.zeros((len(flux), self.n_latents))
-        return fit_latents(seen, np.zeros((1, flux.shape[1])), flux, weights, start)
+        return fit_latents(seen, np.zeros((1, flux.shape[1])), flux, weights, start, self.own)
 
     def translate(self, flux: np.ndarray) -> np.ndarray:
         """Return synthetic spectra as observed ones, shape (n, n_pixels)."""
@@ -146,8 +151,9 @@ def fit_pseudo_map(placed: Placed, observed: DomainData, subspace: Subspace) -> 
         synthetic,
         change,
         _spread(pairs.emphasis, pixels, n_pixels),
-        np.array([manifold.lowest, manifold.highest]),
+        np.clip([latents.min(axis=0), latents.max(axis=0)], manifold.lowest, manifold.highest),
         manifold.powers.degree,
+        replace(pairs.own, ways=_spread(pairs.own.ways, pixels, n_pixels)),
     )
 
 
@@ -177,6 +183,7 @@ def constant_map(subspace: Subspace) -> PseudoMap:
         np.ones(synthetic.shape[1]),
         np.array([-reach, reach]),
         1,
+        no_own_changes(synthetic.shape[1]),
     )
 
 

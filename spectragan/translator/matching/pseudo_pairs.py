@@ -8,6 +8,7 @@ import numpy as np
 from spectragan.translator.matching.instrument import Instrument
 from spectragan.translator.matching.known_stars import LabelledStars, LabelRelation
 from spectragan.translator.matching.manifold import Manifold, Powers
+from spectragan.translator.matching.own_changes import OwnChanges
 
 STEPS = 50  # of Gauss-Newton at most: few stars, far off on a curved manifold, need more than 8
 CONVERGED = 1e-3  # standard deviations of the latents: steps no longer than this end it
@@ -55,6 +56,8 @@ class PseudoPairs:
         Added to the latents, linear in them: what anchors taught.
     centre : ndarray of shape (n_latents,)
         Mean latents of the observed spectra.
+    own : OwnChanges
+        What observed stars have by themselves.
     """
 
     manifold: Manifold
@@ -66,6 +69,7 @@ class PseudoPairs:
     common: np.ndarray
     shift: np.ndarray
     centre: np.ndarray
+    own: OwnChanges
 
     @property
     def mean_covariance(self) -> np.ndarray:
@@ -256,7 +260,7 @@ class PseudoPairs:
         """Return latents without `shift`."""
         start = np.zeros((len(flux), self.manifold.powers.n_latents))
         scaled = scaled_weights(self.manifold, weights) * self.emphasis
-        return fit_latents(self.seen, self.gap, flux, scaled, start)
+        return fit_latents(self.seen, self.gap, flux, scaled, start, self.own)
 
     def _prior(self, doubt: np.ndarray | None) -> np.ndarray:
         """Return the covariance of all elements of the shift before anything is known."""
@@ -289,7 +293,12 @@ class _MeanLabels(NamedTuple):
 
 
 def fit_latents(
-    manifold: Manifold, gap: np.ndarray, flux: np.ndarray, weights: np.ndarray, start: np.ndarray
+    manifold: Manifold,
+    gap: np.ndarray,
+    flux: np.ndarray,
+    weights: np.ndarray,
+    start: np.ndarray,
+    own: OwnChanges,
 ) -> np.ndarray:
     """Fit the latents of each spectrum by weighted least squares.
 
@@ -300,6 +309,8 @@ def fit_latents(
         Added to the synthetic spectra: its mean and slopes.
     flux, weights : ndarrays of shape (n_spectra, n_pixels)
     start : ndarray of shape (n_spectra, n_latents)
+    own : OwnChanges
+        What each spectrum may have by itself.
 
     Returns
     -------
@@ -315,7 +326,9 @@ def fit_latents(
         weight = np.asarray(weights[rows], dtype=float)
         gram = np.empty((len(weight), *2 * (len(coefficients),)))
         gram[:, first, second] = gram[:, second, first] = weight @ pairs.T
-        moment = np.where(weight > 0, weight * flux[rows], 0.0) @ coefficients.T
+        weighted = np.where(weight > 0, weight * flux[rows], 0.0)
+        moment = weighted @ coefficients.T
+        own.take_off(gram, moment, weight, weighted, coefficients)
         latents[rows] = _descend(manifold, gram, moment, start[rows])
     return latents
 

@@ -1,17 +1,20 @@
 """How pseudo-pairs are found: latents, instrument and gap, each with the others as they are."""
 
+from copy import copy
 from dataclasses import replace
 
 import numpy as np
 
 from spectragan.translator.matching.instrument import no_instrument
 from spectragan.translator.matching.manifold import Manifold
+from spectragan.translator.matching.own_changes import find_own_changes, no_own_changes
 from spectragan.translator.matching.pseudo_pairs import (
     PseudoPairs,
     affine,
     fit_latents,
     scaled_weights,
 )
+from spectragan.translator.matching.regression import noise_slopes, regress_gap, trust_in
 from spectragan.translator.matching.sparse_gap import (
     GapForms,
     closeness,
@@ -26,9 +29,10 @@ AGREED = 1e-3  # standard deviations of the latents: mean changes no larger than
 ROUND_ITERATIONS = 10  # of a round that starts where the last one ended
 ROUND_ROWS, ROUND_PIXELS = 400, 1500  # observed spectra and pixels that rounds work with
 LAST_ROUNDS = 2  # with all of them
+# Standard deviations of the latents: the first round is never so far off (measured: 0.3 at most),
+# but where spectra are too noisy for their lines, later ones go astray by 0.8 to 2.
+ASTRAY = 0.5
 SAMPLE_ROWS = 150  # of observed spectra, over which the gap is averaged
-RIDGE = 1e-6
-OUTLYING = 3.0  # median residuals beyond which a spectrum counts for less
 # What polynomials and first-order changes leave open, in standard deviations of the latents:
 # errors of the mean latents were no larger where a gap was common to all lines.
 MODEL_ERROR = 0.02
@@ -66,19 +70,26 @@ def find_pseudo_pairs(
     of labels. Where the gap is sparse, but for what all lines have in common, that is no matter;
     where every pixel has a gap of :math:`\rho` of what one standard deviation of the latents
     changes, an offset of that order can hide in it, and ``covariance`` has half of it. Half is an
-    assumption, not a measurement.
+    assumption, not a measurement. Where rounds go far from where the first one has ended, which
+    has no other minima to fall into, the first is taken, and the way is part of the error.
     """
     some = np.sort(rng.permutation(len(flux))[:ROUND_ROWS])
     few = slice(None, None, -(-flux.shape[1] // ROUND_PIXELS))
     search = _Search(manifold, flux[some, few], weights[some, few], rng, few)
-    for _ in range(ROUNDS):
+    search.step()
+    first = copy(search)
+    for _ in range(1, ROUNDS):
         if search.step() < AGREED:
             break
+    way = (search.latents - first.latents).mean(axis=0)
+    astray = np.abs(way).max() > ASTRAY
+    if astray:
+        search = first
     if search.flux.size < flux.size:
         search = search.widened(flux, weights)
         for _ in range(LAST_ROUNDS):
             search.step()
-    return search.result()
+    return search.result(doubt=way if astray else None)
 
 
 class _Search:
@@ -100,8 +111,9 @@ class _Search:
         self.scaled = scaled_weights(manifold.at(pixels), weights)
         self.instrument, self.seen = no_instrument(manifold), manifold.at(pixels)
         self.gap, self.sparse = np.zeros((2, n_latents + 1, n_pixels))
-        self.emphasis = np.ones(n_pixels)
+        self.emphasis = self.used = np.ones(n_pixels)  # found last, and latents' at present
         self.latents, self.trust = np.zeros((len(flux), n_latents)), np.ones(len(flux))
+        self.own, self.left = no_own_changes(n_pixels), np.zeros_like(flux)
         self.forms: GapForms | None = None
         self.change: np.ndarray | None = None
 
@@ -117,12 +129,20 @@ class _Search:
 
     def step(self) -> float:
         """Find everything once more; return how far the mean latents moved."""
-        weights = self.scaled * self.emphasis
-        latents = fit_latents(self.seen, self.sparse, self.flux, weights, self.latents)
+        self.used = self.emphasis
+        weights = self.scaled * self.used
+        latents = fit_latents(self.seen, self.sparse, self.flux, weights, self.latents, self.own)
         self._find_gap(latents)
-        self.trust = _trust(self.seen, self.gap, latents, self.flux, self.good)
+        self.trust = trust_in(self.left, self.good)
         self._find_gap(latents)
         rows = self._sample()
+        self.own = find_own_changes(
+            self.instrument,
+            self.manifold.coefficients[0],
+            self.left[rows],
+            self.scaled[rows],
+            self.pixels,
+        )
         forms = gap_forms(self.manifold, self.instrument, self.gap, latents[rows], self.pixels)
         if self.change is None:
             change = find_sparsest(forms)
@@ -145,8 +165,8 @@ class _Search:
         self.latents = latents
         return float(step)
 
-    def result(self) -> PseudoPairs:
-        """Return the pairs, with errors."""
+    def result(self, doubt: np.ndarray | None = None) -> PseudoPairs:
+        """Return the pairs, with errors; mean latents that were `doubt` off elsewhere are so."""
         assert self.forms is not None
         assert self.change is not None
         forms, n = self.forms, self.manifold.powers.n_latents
@@ -157,6 +177,10 @@ class _Search:
         assumed = np.hypot(hidden, MODEL_ERROR)
         centre = np.average(self.latents, axis=0, weights=self.trust)
         covariance = np.cov(shifts.T) + np.diag(np.repeat(assumed, n + 1) ** 2)
+        if doubt is not None:
+            constants = np.zeros((n, n + 1))
+            constants[:, 0] = doubt
+            covariance += np.outer(constants, constants)
         return PseudoPairs(
             self.manifold,
             self.instrument,
@@ -167,6 +191,7 @@ class _Search:
             self._common(forms.amounts(draws.T).T, centre),
             np.zeros((n, n + 1)),
             centre,
+            self.own,
         )
 
     def _common(self, draws: np.ndarray, centre: np.ndarray) -> np.ndarray:
@@ -187,48 +212,13 @@ class _Search:
         return np.sort(self.order[trust >= min(0.5, float(trust.max()))][:SAMPLE_ROWS])
 
     def _find_gap(self, latents: np.ndarray) -> None:
-        self.gap = _regress_gap(self.seen, latents, self.flux, self.good, self.trust)
-
-
-def _regress_gap(
-    manifold: Manifold, latents: np.ndarray, flux: np.ndarray, good: np.ndarray, trust: np.ndarray
-) -> np.ndarray:
-    """Regress what synthetic spectra lack on the latents, pixel by pixel."""
-    terms = affine(latents)
-    weighted = terms * trust[:, None]
-    size = terms.shape[1]
-    products = (weighted[:, :, None] * terms[:, None]).reshape(len(terms), -1)
-    gram = (good.T.astype(float) @ products).reshape(-1, size, size)
-    gram += RIDGE * len(terms) * np.eye(size)
-    residual = np.where(good, flux - manifold.spectra(latents), 0.0)
-    return np.linalg.solve(gram, (residual.T @ weighted)[..., None])[..., 0].T
-
-
-def _trust(
-    manifold: Manifold, gap: np.ndarray, latents: np.ndarray, flux: np.ndarray, good: np.ndarray
-) -> np.ndarray:
-    """Return the weight of each spectrum: small where it is no spectrum like the others."""
-    model = manifold.spectra(latents) + affine(latents) @ gap
-    return trust_in(np.where(good, flux - model, 0.0), good)
-
-
-def trust_in(residual: np.ndarray, good: np.ndarray) -> np.ndarray:
-    """Return the weight of each spectrum: small where it is no spectrum like the others.
-
-    Parameters
-    ----------
-    residual : ndarray of shape (n_spectra, n_pixels)
-        What a model of all of them leaves.
-    good : ndarray of bool of shape (n_spectra, n_pixels)
-
-    Returns
-    -------
-    trust : ndarray of shape (n_spectra,)
-    """
-    square = np.where(good, residual, 0.0).astype(float) ** 2
-    left = np.sqrt(square.sum(axis=1) / np.maximum(good.sum(axis=1), 1))
-    typical = max(float(np.median(left)), TINY)
-    return 1 / (1 + (left / (OUTLYING * typical)) ** 4)
+        """Find the gap beside latents, and what is left of the spectra then."""
+        lacking = np.where(self.good, self.flux - self.seen.spectra(latents), 0.0)
+        self.gap = regress_gap(latents, lacking, self.good, self.trust)
+        self.left = np.where(self.good, lacking - affine(latents) @ self.gap, 0.0)
+        self.gap[1:] -= noise_slopes(
+            self.seen, latents, self.left, self.scaled, self.used, self.trust
+        )
 
 
 def _hidden(manifold: Manifold, size: np.ndarray, latents: np.ndarray) -> np.ndarray:
