@@ -14,6 +14,8 @@ STRANGE = (0.05, 0.3)  # share of translated spectra that the observed domain do
 HIDDEN = 0.25  # standard deviations of a latent: an error of the mean star that may hide
 DISAGREEMENT = 0.5  # of the change: two methods that differ by more don't agree
 MISMATCH = 1.0  # standard deviations of a latent: rows that both domains have are then few
+OF_ITS_OWN = 1 / 3  # of the difference between stars and their counterparts
+BY_NOISE = 0.5  # of the change: noise of the spectra it was learned from
 INVENTED = 0.05  # share of pixels: a translation that invents more is no translation
 
 
@@ -57,6 +59,7 @@ def judge(report: Any) -> tuple[Finding, ...]:
         *_drift(report),
         *_mismatch_findings(report),
         *_hidden(report),
+        *_of_its_own(report),
         *_health(report),
         *_inventions(report),
     ]
@@ -143,12 +146,30 @@ def _hidden(report: Any) -> Iterator[Finding]:
             f"an error of the mean star of {error:.2f} standard deviations may hide",
             remedy,
         )
+    if report.by_noise > BY_NOISE:
+        yield Finding(
+            LEVELS[1],
+            f"the noise of as many observed spectra as these leaves an error of "
+            f"{report.by_noise:.0%} of the change",
+            "give more observed spectra to `fit`, or better ones",
+        )
     if report.disagreement > DISAGREEMENT:
         yield Finding(
             LEVELS[1],
             f"PseudoPairTranslator translates otherwise, by {report.disagreement:.0%} of the "
             "change",
             "see on stars with known labels which of the two is right",
+        )
+
+
+def _of_its_own(report: Any) -> Iterator[Finding]:
+    if report.of_its_own > OF_ITS_OWN:
+        yield Finding(
+            "doubtful",
+            f"{report.of_its_own:.0%} of the difference is each star's own: a continuum, sky, "
+            "rotation or faults that differ from star to star",
+            "correct or mask these before `fit`: a translation gives all stars of the same labels "
+            "the same spectrum",
         )
 
 

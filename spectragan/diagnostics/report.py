@@ -52,6 +52,14 @@ class TranslationReport(SummaryMixin):
         does; None with too few spectra.
     disagreement : float
         With `PseudoPairTranslator`, as a part of the change.
+    of_its_own : float
+        What observed stars have of their own, and no translation of models gives them: the rms
+        of what is left of them, less the noise, as a part of the difference to their synthetic
+        counterparts, which `PseudoPairTranslator` finds. It doesn't see what looks like other
+        labels. NaN where the noise is unknown.
+    by_noise : float
+        Error of a translation that was learned from as many observed spectra as these, by their
+        noise alone, as a part of the change. NaN where the noise is unknown.
     health : TrainingHealth or None
         Of the translator's training; None for translators without a game.
     coverage : float or None
@@ -78,6 +86,8 @@ class TranslationReport(SummaryMixin):
     inventions: Any
     mismatch: Any
     disagreement: float
+    of_its_own: float
+    by_noise: float
     health: Any
     coverage: float | None
     left_out: dict[str, str]
@@ -120,6 +130,8 @@ class TranslationReport(SummaryMixin):
             "inventions": None if self.inventions is None else len(self.inventions.table),
             "mismatch": _mismatch_dict(self.mismatch),
             "disagreement": self.disagreement,
+            "of_its_own": self.of_its_own,
+            "by_noise": self.by_noise,
             "health": None if self.health is None else asdict(self.health),
             "coverage": self.coverage,
             "left_out": dict(self.left_out),
@@ -207,6 +219,8 @@ class TranslationReport(SummaryMixin):
             f"{'sliced Wasserstein':<28}{before.sliced_wasserstein:>10.3f}"
             f"{after.sliced_wasserstein:>10.3f}{after.sliced_wasserstein_null:>10.3f}",
             f"{'left after a round trip':<28}{self.cycle:>10.3f}",
+            f"{'left of single stars':<28}{self.of_its_own:>10.3f}",
+            f"{'left by noise':<28}{self.by_noise:>10.3f}",
             *_optional_lines(self),
         ]
         return "\n".join(lines if self.drift is None else [*lines, self.drift.summary()])
@@ -291,7 +305,7 @@ def translation_report(
         translator.sample(synthetic, 1, draw_seed(rng))[0].astype(translated.dtype)
     )
     seed = draw_seed(rng)
-    opinion = second_opinion(translated, synthetic, observed)
+    opinion = second_opinion(translator, translated, synthetic, observed)
     before = gap_scores(synthetic, observed, random_state=seed)
     left_out = _left_out(synthetic, observed, fitter, before)
     report = TranslationReport(
@@ -308,6 +322,8 @@ def translation_report(
         else find_inventions(translator, synthetic, observed, random_state=seed),
         mismatch=getattr(translator, "mismatch_", None) or opinion.mismatch,
         disagreement=opinion.disagreement,
+        of_its_own=opinion.of_its_own,
+        by_noise=opinion.by_noise,
         health=getattr(translator, "health_", None),
         coverage=coverage,
         left_out=left_out,

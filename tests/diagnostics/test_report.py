@@ -174,6 +174,8 @@ def numbers(**changes):
         "drift": None,
         "mismatch": alike,
         "disagreement": 0.2,
+        "of_its_own": 0.1,
+        "by_noise": 0.1,
         "health": health,
         "inventions": None,
     }
@@ -211,6 +213,9 @@ def invented(n, share):
             "0.40 standard deviations may hide",
         ),
         ({"disagreement": 0.7}, ["can't be told"], "by 70% of the change"),
+        ({"by_noise": 0.6}, ["can't be told"], "leaves an error of 60% of the change"),
+        ({"of_its_own": 0.5}, ["doubtful"], "50% of the difference is each star's own"),
+        ({"of_its_own": np.nan, "by_noise": np.nan}, [], ""),
         ({"gap_left": 0.5}, ["doubtful"], "50% of the distance"),
         ({"gap_left": 0.9}, ["wrong"], "90% of the distance"),
         ({"strange": SimpleNamespace(share=0.1)}, ["doubtful"], "like no observed one"),
