@@ -59,15 +59,19 @@ def fit_head(features: np.ndarray, residual: np.ndarray, weights: np.ndarray) ->
     if len(features) < 2 * N_FOLDS:
         return np.zeros((features.shape[1], residual.shape[1]))
     folds = np.arange(len(features)) % N_FOLDS
+    even = bool((weights == weights[:, :1]).all())  # then one matrix serves all pixels
     some = slice(None, None, -(-residual.shape[1] // PENALTY_PIXELS))
     parts = [
-        _fold_sums(features, residual[:, some], weights[:, some], folds == k)
+        _fold_sums(features, residual[:, some], weights[:, some], folds == k, even=even)
         for k in range(N_FOLDS)
     ]
     penalty = PENALTIES[int(_held_out_errors(parts).argmin())]
     blocks = [slice(i, i + CHUNK_PIXELS) for i in range(0, residual.shape[1], CHUNK_PIXELS)]
     return np.hstack(
-        [_solve(*_normal(features, residual[:, b], weights[:, b]), penalty) for b in blocks]
+        [
+            _solve(*_normal(features, residual[:, b], weights[:, b], even=even), penalty)
+            for b in blocks
+        ]
     )
 
 
@@ -106,11 +110,16 @@ def fit_head_to_blocks(blocks: Iterable[tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def _fold_sums(
-    features: np.ndarray, residual: np.ndarray, weights: np.ndarray, fold: np.ndarray
+    features: np.ndarray,
+    residual: np.ndarray,
+    weights: np.ndarray,
+    fold: np.ndarray,
+    *,
+    even: bool = False,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return Gram matrices, moments, and weighted squares (n_pixels,) of some spectra."""
     weights, residual = weights[fold], residual[fold]
-    gram, moment = _normal(features[fold], residual, weights)
+    gram, moment = _normal(features[fold], residual, weights, even=even)
     return gram, moment, (weights * residual**2).sum(axis=0)
 
 
@@ -127,20 +136,29 @@ def _held_out_errors(parts: Sequence[Sequence[np.ndarray]]) -> np.ndarray:
 
 
 def _normal(
-    features: np.ndarray, residual: np.ndarray, weights: np.ndarray
+    features: np.ndarray, residual: np.ndarray, weights: np.ndarray, *, even: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return Gram matrices (n_pixels, f, f) and moments (n_pixels, f)."""
+    """Return Gram matrices (n_pixels, f, f), one where weights are `even`, and moments."""
+    moment = (weights * residual).T @ features
+    if even:
+        return (features * weights[:, :1]).T[None] @ features, moment
     n = features.shape[1]
-    pairs = (features[:, :, None] * features[:, None]).reshape(-1, n * n)
-    gram = (weights.T @ pairs).reshape(-1, n, n)
-    return gram, (weights * residual).T @ features
+    first, second = np.triu_indices(n)
+    gram = np.empty((weights.shape[1], n, n))
+    gram[:, first, second] = gram[:, second, first] = weights.T @ (
+        features[:, first] * features[:, second]
+    )
+    return gram, moment
 
 
 def _solve(gram: np.ndarray, moment: np.ndarray, penalty: float) -> np.ndarray:
     """Return the head of shape (n_features, n_pixels)."""
     n = gram.shape[1]
     size = np.einsum("jff->j", gram)[:, None, None] / n + np.finfo(float).tiny
-    return np.linalg.solve(gram + penalty * size * np.eye(n), moment[..., None])[..., 0].T
+    matrix = gram + penalty * size * np.eye(n)
+    if len(matrix) == 1:
+        return np.linalg.solve(matrix[0], moment.T)
+    return np.linalg.solve(matrix, moment[..., None])[..., 0].T
 
 
 # Errors are taken to be at least this part of the largest spread: without a floor, spectra of

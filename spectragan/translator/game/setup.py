@@ -211,7 +211,6 @@ def build_game(
     """
     given, parameters = parameters, with_defaults(parameters)
     whole, domains = domains, (domains[0].sample(rng), domains[1].sample(rng))
-    synthetic, observed = domains
     subspace = (
         _subspace(domains, stored_means(whole), parameters, rng)
         if earlier is None
@@ -221,19 +220,18 @@ def build_game(
     representation = _representation(subspace, parameters, earlier)
     projected = [subspace.project(data.flux, data.weights, d) for d, data in enumerate(domains)]
     rows = [representation.rows(data, d, *projected[d]) for d, data in enumerate(domains)]
-    covariances = (
-        noise_free_covariance(*projected[SYNTHETIC], synthetic.known),
-        noise_free_covariance(*projected[OBSERVED], observed.known),
-    )
+    spreads = [noise_free_covariance(*projected[d], data.known) for d, data in enumerate(domains)]
+    covariances = spreads[0], spreads[1]
     linear = _align(subspace, covariances, START_LATENTS, START_SPLIT)
-    start = find_start(representation, linear, found, observed)
+    start = find_start(representation, linear, found, domains[OBSERVED])
+    coefficients = projected[SYNTHETIC][0]
     if start.pseudo_map is not None:
-        parameters = keeping_pairs(given, subspace, projected[SYNTHETIC][0])
-    rows[SYNTHETIC]["start"] = start(synthetic, rows[SYNTHETIC]["x"])
+        n_batches = _count_batches(rows, parameters)
+        parameters = keeping_pairs(given, subspace, coefficients, n_batches)
+    rows[SYNTHETIC]["start"] = start(domains[SYNTHETIC], rows[SYNTHETIC]["x"])
     if earlier is not None:
         module, critic = deepcopy(earlier.net.module_), deepcopy(earlier.net.critic_)
     elif isinstance(representation, SubspaceRepresentation):
-        coefficients = projected[SYNTHETIC][0]
         module, critic = _subspace_networks(representation, covariances, coefficients, parameters)
     else:
         module, critic = _pixel_networks(representation, parameters, rows[SYNTHETIC]["x"])
@@ -369,9 +367,6 @@ def _settings(
     start: Start,
 ) -> TranslatorSettings:
     keeps_start = start.pseudo_map is not None
-    largest = max(len(part["x"]) for part in rows)
-    batch_size = min(parameters["batch_size"], largest)
-    needed = math.ceil(PASSES_PER_EPOCH * largest / batch_size)
     matrix, shift = pixel_map = representation.pixel_map()
     return TranslatorSettings(
         weights={name: _plain(parameters[f"{name}_weight"]) for name in LOSS_TERMS},
@@ -390,14 +385,24 @@ def _settings(
         keeps_start=keeps_start,
         warmup_epochs=min(parameters["warmup_epochs"], parameters["max_epochs"]),
         max_epochs=parameters["max_epochs"],
-        batch_size=batch_size,
-        n_batches=parameters["steps_per_epoch"] or min(STEPS_PER_EPOCH, needed),
+        batch_size=min(parameters["batch_size"], _largest(rows)),
+        n_batches=_count_batches(rows, parameters),
         learning_rate=parameters["learning_rate"],
         ema_decay=parameters["ema_decay"],
         device=device,
         verbose=parameters["verbose"],
         **{name: _plain(parameters[name]) for name in HOW_TO_STEP},
     )
+
+
+def _largest(rows: Sequence[dict]) -> int:
+    return max(len(part["x"]) for part in rows)
+
+
+def _count_batches(rows: Sequence[dict], parameters: dict[str, Any]) -> int:
+    """Return the number of steps of an epoch."""
+    needed = math.ceil(PASSES_PER_EPOCH * max(1, _largest(rows) / parameters["batch_size"]))
+    return parameters["steps_per_epoch"] or min(STEPS_PER_EPOCH, needed)
 
 
 def _plain(value: Any) -> Any:
