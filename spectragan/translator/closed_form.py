@@ -168,7 +168,7 @@ class PseudoPairTranslator(BaseTranslator):
             self.offset_covariance_ = placed.pairs.mean_covariance
             self.map_ = fit_pseudo_map(placed, some[OBSERVED], self.subspace_)
             if found.mismatch.is_ambiguous:
-                warnings.warn(doubt_in(found.mismatch), LabelMismatchWarning, stacklevel=2)
+                warnings.warn(doubt_in(found.mismatch, known), LabelMismatchWarning, stacklevel=2)
         self.n_shared_, self.n_split_ = self.map_.n_latents, 0
         return self
 

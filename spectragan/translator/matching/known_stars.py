@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.stats import spearmanr
 
 from spectragan.label_checks import hide_codes
 from spectragan.labels import LabelArray, column_units, label_array, named_columns, number_labels
@@ -18,6 +19,10 @@ RELATION_RIDGE = 1e-6  # of the mean square of a term
 ROWS_PER_TERM = 10  # of a regression on the latents: of fewer, curvature isn't asked for
 LABEL_DOUBT = 0.1  # standard deviations: what models may have wrong along the labels anyway
 UNRELATED = 0.8  # of the scatter of every label that spectra leave unexplained
+# Correlations of labels with what spectra say, in standard deviations of chance: what errors must
+# promise, if anything is to be concluded, and what labels in another order don't reach.
+PROMISED, BY_CHANCE = 10.0, 3.0
+TINY = np.finfo(float).tiny
 LEAST_SYNTHETIC = 50  # with all labels: of fewer, labels and latents can't be related
 
 
@@ -270,6 +275,44 @@ def check_related(relation: LabelRelation, labels: np.ndarray) -> None:
             "`labels` must have those of the synthetic spectra, row by row; got ones of whose "
             f"scatter the spectra leave {unexplained.min():.0%} or more unexplained; check their "
             "order, and that `synthetic` isn't `observed`."
+        )
+
+
+def check_in_order(expected: np.ndarray, stars: "LabelledStars", scatter: np.ndarray) -> None:
+    """Raise one sentence where labels of observed stars have nothing to do with their spectra.
+
+    Parameters
+    ----------
+    expected : ndarray of shape (n_stars, n_labels)
+        What the spectra say of them.
+    stars : LabelledStars
+    scatter : ndarray of shape (n_labels,)
+        Standard deviation of labels about what spectra say.
+
+    Raises
+    ------
+    ValueError
+        If none goes along with what the spectra say, though errors so small promise that.
+    """
+    worst = []
+    for label, given, error, extra in zip(
+        expected.T, stars.observed_labels.T, stars.error.T, scatter, strict=True
+    ):
+        known = np.isfinite(given)
+        chance, size = np.sqrt(known.sum()), label[known].std() if known.any() else 0.0
+        promised = size / max(np.hypot(size, np.hypot(np.median(error[known]), extra)), TINY)
+        if promised * chance < PROMISED:
+            continue
+        found = float(spearmanr(label[known], given[known]).statistic)
+        if found * chance > BY_CHANCE:
+            return
+        worst.append((found, promised))
+    if worst:
+        found, promised = max(worst)
+        raise ValueError(
+            "`labels` must have those of the observed spectra, row by row; got ones whose "
+            f"correlation with what the spectra say is {found:.2f}, where their errors promise "
+            f"{promised:.2f}; check their order."
         )
 
 

@@ -88,7 +88,8 @@ def match_labels(
     # Labels that were drawn here to be chosen from are nobody's mistake, if they suffice.
     expected = drawn and mismatch.matched and mismatch.shares[1] >= LEAST_SHARE
     if mismatch.is_significant and not expected:
-        sentence = _sentence(mismatch, drawn=drawn, settled=mismatch.bounded)
+        remedy = "" if mismatch.bounded else f", or {_deciding(known)}"
+        sentence = _sentence(mismatch, drawn=drawn, remedy=remedy)
         warnings.warn(sentence, LabelMismatchWarning, stacklevel=4)
     if mismatch.matched:
         parts = parts[0][found.rows[0]], parts[1][found.rows[1]]
@@ -407,12 +408,14 @@ def check_not_asked_for(
         )
 
 
-def doubt_in(mismatch: LabelMismatch) -> str:
+def doubt_in(mismatch: LabelMismatch, known: KnownStars | None) -> str:
     """Return the sentence on an offset that may be a gap along the labels.
 
     Parameters
     ----------
     mismatch : LabelMismatch
+    known : KnownStars or None
+        What didn't decide.
 
     Returns
     -------
@@ -422,11 +425,17 @@ def doubt_in(mismatch: LabelMismatch) -> str:
     return (
         f"the observed stars look {size} away from the synthetic ones, and nothing in unpaired "
         "spectra tells whether their labels differ or the models are off along the labels; "
-        "taken for labels; give `anchors` or rough `labels` to decide."
+        f"taken for labels; {_deciding(known)} to decide."
     )
 
 
-def _sentence(mismatch: LabelMismatch, *, drawn: bool, settled: bool) -> str:
+def _deciding(known: KnownStars | None) -> str:
+    if known is None or known.labelled is None:
+        return "give `anchors` or rough `labels`"
+    return "give `anchors`, or `labels` and zero points less rough than these, which can't tell,"
+
+
+def _sentence(mismatch: LabelMismatch, *, drawn: bool, remedy: str) -> str:
     done = "trained as if they were alike"
     if mismatch.matched:
         first, second = (f"{100 * share:.0f} %" for share in mismatch.shares)
@@ -434,9 +443,7 @@ def _sentence(mismatch: LabelMismatch, *, drawn: bool, settled: bool) -> str:
     furthest = int(np.argmax(np.abs(mismatch.offset) / mismatch.offset_error))
     offset, error = abs(mismatch.offset[furthest]), mismatch.offset_error[furthest]
     source = "the emulator's training set" if drawn else "the synthetic spectra"
-    remedy = f"draw the labels of {source} like those of the observed stars"
-    if not settled:
-        remedy += ", or give `anchors` or rough `labels`"
+    remedy = f"draw the labels of {source} like those of the observed stars{remedy}"
     return (
         "the labels of the observed stars seem to be distributed otherwise than those of "
         f"{source}: by up to {offset:.2f} +- {error:.2f} standard deviations in the mean, "

@@ -13,6 +13,7 @@ from spectragan.spectra.summary import SummaryMixin
 from spectragan.translator.domain_data import DomainData
 from spectragan.translator.matching.known_stars import (
     KnownStars,
+    check_in_order,
     check_related,
     doubt_in_labels,
     doubt_in_latents,
@@ -424,6 +425,8 @@ def _with_known(
     if known.anchors is None:
         doubt = doubt_in_labels(away, relation, latents, labels)
     stars = replace(labelled, observed=second)
+    placed = pairs.place(second.flux, second.weights)
+    check_in_order(relation.labels(placed), stars, relation.scatter)
     return pairs.with_labels(relation, stars, doubt, differ=differ)
 
 

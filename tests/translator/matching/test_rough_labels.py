@@ -214,6 +214,27 @@ def test_labels_that_do_not_go_with_the_spectra_are_refused():
             PseudoPairTranslator().fit(*domains, labels=labels)
 
 
+def test_labels_of_observed_stars_in_another_order_are_refused():
+    synthetic, observed = line_labels(500, seed=1), line_labels(500, seed=2)
+    shuffled = catalogue(observed)[np.random.default_rng(0).permutation(500)]
+    known = RoughLabels(shuffled, [150, 0.2], synthetic=synthetic)
+    with pytest.raises(ValueError, match=r"row by row; got ones whose correlation .* promise 0\.9"):
+        PseudoPairTranslator().fit(spectra(synthetic), hotter(observed), labels=known)
+    # Errors so large promise nothing, and one label that is right is enough.
+    rough = RoughLabels(shuffled, [5000, 5.0], synthetic=synthetic)
+    PseudoPairTranslator().fit(spectra(synthetic), hotter(observed), labels=rough)
+    one = np.column_stack([shuffled[:, 0], catalogue(observed)[:, 1]])
+    known = RoughLabels(one, [150, 0.2], synthetic=synthetic)
+    PseudoPairTranslator().fit(spectra(synthetic), hotter(observed), labels=known)
+
+
+def test_labels_too_rough_to_tell_are_told_of():
+    synthetic, observed = line_labels(500, seed=1), line_labels(500, seed=2)
+    known = RoughLabels(observed, [150, 0.2], synthetic=synthetic, zero_point=[2000, 2.0])
+    with pytest.warns(LabelMismatchWarning, match="less rough than these, which can't tell"):
+        PseudoPairTranslator().fit(spectra(synthetic), hotter(observed), labels=known)
+
+
 def test_it_shows_what_it_holds():
     rough = RoughLabels(line_labels(20, 0), [150, 0.2], zero_point=[100, 0.0])
     assert repr(rough) == "RoughLabels(20 stars, labels label_0 ± 150 ± 100, label_1 ± 0.2)"
