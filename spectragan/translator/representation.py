@@ -164,7 +164,18 @@ def _solve(gram: np.ndarray, moment: np.ndarray, penalty: float) -> np.ndarray:
 # Errors are taken to be at least this part of the largest spread: without a floor, spectra of
 # high S/N ask for a reconstruction better than any network's and drown the other losses.
 ERROR_FLOOR = 0.03
+SMALLEST_FLOOR = 1e-6  # of the largest spread: of smaller ones no weights can be made
 MAP_PIXELS = 1000  # pixels that the identity loss looks at; neighbours say the same
+
+
+def _checked_floor(floor: float | None, subspace: Subspace) -> float | None:
+    smallest = SMALLEST_FLOOR * float(subspace.spread.max())
+    if floor is not None and floor < smallest:
+        raise ValueError(
+            "`error_floor` must be at least a millionth of the scatter of the spectra, "
+            f"{smallest:.3g}; got {floor:g}; give it in the unit of flux, or None."
+        )
+    return floor
 
 
 class SubspaceRepresentation:
@@ -188,7 +199,7 @@ class SubspaceRepresentation:
     def __init__(self, subspace: Subspace, error_floor: float | None = None) -> None:
         self.subspace = subspace
         self.scale = subspace.spread
-        self.error_floor = error_floor
+        self.error_floor = _checked_floor(error_floor, subspace)
 
     @property
     def size(self) -> int:
@@ -376,7 +387,7 @@ class PixelRepresentation:
 
     def __init__(self, subspace: Subspace, error_floor: float | None = None) -> None:
         self.subspace = subspace
-        self.error_floor = error_floor
+        self.error_floor = _checked_floor(error_floor, subspace)
 
     @property
     def size(self) -> int:

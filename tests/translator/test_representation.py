@@ -68,6 +68,15 @@ def test_exact_rows_have_no_noise_and_the_floor_as_error(subspace):
     np.testing.assert_allclose(rows["metric"], np.tile(np.eye(3) / ERROR_FLOOR, (N_STARS, 1, 1)))
 
 
+@pytest.mark.parametrize("kind", [SubspaceRepresentation, PixelRepresentation])
+def test_a_floor_far_below_the_scatter_is_refused(subspace, kind):
+    with pytest.raises(
+        ValueError, match=r"`error_floor` must be at least a millionth .* got 1e-200"
+    ):
+        kind(subspace, 1e-200)
+    assert kind(subspace, 0.01 * float(subspace.spread.max())).error_floor > 0
+
+
 def test_subspace_start_applies_the_translation_to_unscaled_coefficients(subspace):
     scaled = Subspace(subspace.means, subspace.components, np.array([2.0, 1.0, 0.5]))
     translation = np.random.default_rng(2).normal(size=(3, 3))
