@@ -135,7 +135,8 @@ def _mean_at(
     gram[:, first, second] = weights.T @ (features[:, first] * features[:, second])
     gram[:, second, first] = gram[:, first, second]
     size = np.einsum("jff->j", gram)[:, None, None] / n_features
-    inverse = np.linalg.inv(gram + (RIDGE * size + TINY) * np.eye(n_features))
+    size[size == 0] = 1.0  # no star has the pixel
+    inverse = np.linalg.inv(gram + RIDGE * size * np.eye(n_features))
     slopes = np.einsum("jfg,jg->jf", inverse, (weights * flux).T @ features)
     leverage = features @ (inverse @ point).T
     influence = weights * leverage * (flux - features @ slopes.T)

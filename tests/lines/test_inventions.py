@@ -191,6 +191,18 @@ def test_conditional_means_are_compared_at_common_latents():
     assert common.overlap < 0.9
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_pixel_that_no_star_has_gets_no_mean_and_no_raw_warning():
+    rng = np.random.default_rng(0)
+    features = np.column_stack([np.ones(50), rng.normal(size=50)])
+    weights = np.ones((50, 2))
+    weights[:, 1] = 0.0
+    mean, influence = mean_at(features, np.array([1.0, 0.5]), rng.normal(size=(50, 2)), weights)
+    assert np.isfinite(mean[0])
+    assert np.isnan(mean[1])
+    assert not influence[:, 1].any()
+
+
 def test_bootstrap_errors_are_those_of_new_stars():
     means, errors = [], []
     for seed in range(100):
