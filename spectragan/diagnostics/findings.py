@@ -14,7 +14,7 @@ STRANGE = (0.05, 0.3)  # share of translated spectra that the observed domain do
 HIDDEN = 0.25  # standard deviations of a latent: an error of the mean star that may hide
 DISAGREEMENT = 0.5  # of the change: two methods that differ by more don't agree
 MISMATCH = 1.0  # standard deviations of a latent: rows that both domains have are then few
-OF_ITS_OWN = 1 / 3  # of the difference between stars and their counterparts
+LEFT_OF_STARS = 1 / 3  # of the difference between stars and their counterparts
 BY_NOISE = 0.5  # of the change: noise of the spectra it was learned from
 INVENTED = 0.05  # share of pixels: a translation that invents more is no translation
 
@@ -59,7 +59,7 @@ def judge(report: Any) -> tuple[Finding, ...]:
         *_drift(report),
         *_mismatch_findings(report),
         *_hidden(report),
-        *_of_its_own(report),
+        *_left_of_stars(report),
         *_health(report),
         *_inventions(report),
     ]
@@ -162,14 +162,14 @@ def _hidden(report: Any) -> Iterator[Finding]:
         )
 
 
-def _of_its_own(report: Any) -> Iterator[Finding]:
-    if report.of_its_own > OF_ITS_OWN:
+def _left_of_stars(report: Any) -> Iterator[Finding]:
+    if report.left_of_stars > LEFT_OF_STARS:
         yield Finding(
             "doubtful",
-            f"{report.of_its_own:.0%} of the difference is each star's own: a continuum, sky, "
-            "rotation or faults that differ from star to star",
-            "correct or mask these before `fit`: a translation gives all stars of the same labels "
-            "the same spectrum",
+            f"{report.left_of_stars:.0%} of the difference to single stars is left: not learned, "
+            "or each star's own, as continuum, sky and rotation are",
+            "compare with PseudoPairTranslator, and correct or mask before `fit` what differs from "
+            "star to star: a translation gives all stars of the same labels the same spectrum",
         )
 
 

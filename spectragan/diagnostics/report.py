@@ -52,11 +52,11 @@ class TranslationReport(SummaryMixin):
         does; None with too few spectra.
     disagreement : float
         With `PseudoPairTranslator`, as a part of the change.
-    of_its_own : float
-        What observed stars have of their own, and no translation of models gives them: the rms
-        of what is left of them, less the noise, as a part of the difference to their synthetic
-        counterparts, which `PseudoPairTranslator` finds. It doesn't see what looks like other
-        labels. NaN where the noise is unknown.
+    left_of_stars : float
+        What is left of single observed stars, the noise taken off: their rms difference to their
+        translated synthetic counterparts, as a part of that to the counterparts, which
+        `PseudoPairTranslator` finds. What was not learned, and what each star has of its own. It
+        doesn't see what looks like other labels. NaN where the noise is unknown.
     by_noise : float
         Error of a translation that was learned from as many observed spectra as these, by their
         noise alone, as a part of the change. NaN where the noise is unknown.
@@ -86,7 +86,7 @@ class TranslationReport(SummaryMixin):
     inventions: Any
     mismatch: Any
     disagreement: float
-    of_its_own: float
+    left_of_stars: float
     by_noise: float
     health: Any
     coverage: float | None
@@ -130,7 +130,7 @@ class TranslationReport(SummaryMixin):
             "inventions": None if self.inventions is None else len(self.inventions.table),
             "mismatch": _mismatch_dict(self.mismatch),
             "disagreement": self.disagreement,
-            "of_its_own": self.of_its_own,
+            "left_of_stars": self.left_of_stars,
             "by_noise": self.by_noise,
             "health": None if self.health is None else asdict(self.health),
             "coverage": self.coverage,
@@ -219,7 +219,7 @@ class TranslationReport(SummaryMixin):
             f"{'sliced Wasserstein':<28}{before.sliced_wasserstein:>10.3f}"
             f"{after.sliced_wasserstein:>10.3f}{after.sliced_wasserstein_null:>10.3f}",
             f"{'left after a round trip':<28}{self.cycle:>10.3f}",
-            f"{'left of single stars':<28}{self.of_its_own:>10.3f}",
+            f"{'left of single stars':<28}{self.left_of_stars:>10.3f}",
             f"{'left by noise':<28}{self.by_noise:>10.3f}",
             *_optional_lines(self),
         ]
@@ -322,7 +322,7 @@ def translation_report(
         else find_inventions(translator, synthetic, observed, random_state=seed),
         mismatch=getattr(translator, "mismatch_", None) or opinion.mismatch,
         disagreement=opinion.disagreement,
-        of_its_own=opinion.of_its_own,
+        left_of_stars=opinion.left_of_stars,
         by_noise=opinion.by_noise,
         health=getattr(translator, "health_", None),
         coverage=coverage,

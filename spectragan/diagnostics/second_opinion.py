@@ -22,7 +22,7 @@ class SecondOpinion(NamedTuple):
     disagreement : float
         Rms difference of the translated spectra, as a part of the change that the closed form
         makes, beyond a mean error of 1 % of the scatter between spectra.
-    of_its_own : float
+    left_of_stars : float
         What is left of observed spectra when their counterparts are translated, as a part of the
         difference to these, less the noise; NaN where that isn't known.
     by_noise : float
@@ -32,7 +32,7 @@ class SecondOpinion(NamedTuple):
 
     mismatch: Any
     disagreement: float
-    of_its_own: float
+    left_of_stars: float
     by_noise: float
 
 
@@ -77,12 +77,12 @@ def second_opinion(
     return SecondOpinion(
         other.mismatch_,
         disagreement,
-        _of_its_own(translator, other, known[:: -(-len(known) // MOST_STARS)], scatter),
+        _left_of_stars(translator, other, known[:: -(-len(known) // MOST_STARS)], scatter),
         float(by_noise / np.hypot(change, NO_GAP * scatter)),
     )
 
 
-def _of_its_own(
+def _left_of_stars(
     translator: Any, other: PseudoPairTranslator, stars: Spectra, scatter: float
 ) -> float:
     partners = other.decode(other.encode(stars, 1).shared, domain=0)

@@ -24,12 +24,12 @@ def opinion(name, **changes):
 
 def test_sky_lines_of_each_star_are_seen_and_lines_that_are_wrong_for_all_are_not():
     # A regression on true pairs leaves 0.52 of the first, and 0.03 of the second.
-    assert 0.35 < opinion("telluric, fringing").of_its_own < 0.6
-    assert opinion("deeper").of_its_own < 0.1
+    assert 0.35 < opinion("telluric, fringing").left_of_stars < 0.6
+    assert opinion("deeper").left_of_stars < 0.1
 
 
 def test_one_star_in_twenty_that_is_broken_does_not_count():
-    assert opinion("sparse, outliers").of_its_own < 0.2
+    assert opinion("sparse, outliers").left_of_stars < 0.2
 
 
 def test_noise_of_fewer_spectra_leaves_more():
@@ -39,5 +39,5 @@ def test_noise_of_fewer_spectra_leaves_more():
 
 def test_without_errors_neither_is_known():
     unknown = opinion("deeper", known=False)
-    assert np.isnan(unknown.of_its_own)
+    assert np.isnan(unknown.left_of_stars)
     assert np.isnan(unknown.by_noise)

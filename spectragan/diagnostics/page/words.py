@@ -119,8 +119,8 @@ def _facts(report: Any) -> Iterable[tuple[str, str]]:
         matched = ", matched" if report.mismatch.matched else ""
         yield f"standard deviations of label mismatch{matched}", size
     yield "PseudoPairTranslator differs by", f"{report.disagreement:.0%}"
-    if report.of_its_own >= 0:  # NaN where the noise is unknown
-        yield "left of single stars", f"{report.of_its_own:.0%}"
+    if report.left_of_stars >= 0:  # NaN where the noise is unknown
+        yield "left of single stars", f"{report.left_of_stars:.0%}"
         yield "left by noise", f"{report.by_noise:.0%}"
     if report.health is not None:
         yield "restarts of training", str(report.health.n_restarts)
