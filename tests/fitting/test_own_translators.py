@@ -102,7 +102,7 @@ def test_a_torch_translator_has_split_latents(split, emulator, labels, flux, obs
     assert np.isfinite(fitter.log_prob(theta, stars[:1]))
 
 
-def test_an_array_translator_without_a_model_left_of_stars_is_slower_and_the_same(
+def test_an_array_translator_without_a_model_of_its_own_is_slower_and_the_same(
     emulator, mock, stars
 ):
     class Arrays(LinearTranslator):

@@ -40,7 +40,7 @@ def own_of(manifold, flux, latents):
     return find_own_changes(no_instrument(manifold), manifold.coefficients[0], residual, weights)
 
 
-def test_a_continuum_left_of_stars_moves_no_star():
+def test_a_continuum_of_its_own_moves_no_star():
     manifold = linear_manifold()
     truth, flux = stars(manifold, continuum=0.1)
     plain = fit(manifold, flux, no_own_changes(N_PIXELS))
